@@ -1,0 +1,254 @@
+//! From the first byte of a packet to its TCP segment: links, VLAN tags, IPv4 options, IPv6 extension
+//! headers.
+//!
+//! The walk stops at the first thing that says "not for us", and copies no address: most packets leave
+//! here.
+
+use crate::address::Address;
+
+/// Read access to the bytes of a packet. Offsets count from the first byte that the link hands over.
+pub trait Bytes {
+    /// The `N` bytes at `offset`, or `None` where the packet (or what can be read of it) ends before.
+    fn load<const N: usize>(&self, offset: usize) -> Option<[u8; N]>;
+}
+
+impl Bytes for [u8] {
+    #[inline(always)]
+    fn load<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
+        self.get(offset..)?.first_chunk().copied()
+    }
+}
+
+/// IPv4, as an EtherType.
+pub const ETHERTYPE_IPV4: u16 = 0x0800;
+/// IPv6, as an EtherType.
+pub const ETHERTYPE_IPV6: u16 = 0x86dd;
+const ETHERTYPE_VLAN: u16 = 0x8100;
+const ETHERTYPE_QINQ: u16 = 0x88a8;
+
+const ETHERNET_BYTES: usize = 14;
+const IPV4_BYTES: usize = 20;
+const IPV6_BYTES: usize = 40;
+const TCP_BYTES: usize = 20;
+
+const PROTOCOL_TCP: u8 = 6;
+
+/// How many extension headers are walked. RFC 8200 knows six before TCP, each at most once.
+const EXTENSION_HEADERS: usize = 6;
+
+/// TCP's flags (RFC 9293, section 3.1).
+pub mod flag {
+    /// No more data from the sender.
+    pub const FIN: u8 = 0x01;
+    /// Synchronize sequence numbers.
+    pub const SYN: u8 = 0x02;
+    /// Reset the connection.
+    pub const RST: u8 = 0x04;
+    /// The acknowledgement number means something.
+    pub const ACK: u8 = 0x10;
+}
+
+/// Why a packet has no TCP segment to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// Another protocol, or a fragment other than the first.
+    NotTcp,
+    /// It ends before its headers do, as far as can be read.
+    Short,
+    /// Its headers contradict themselves.
+    Malformed,
+}
+
+/// Where a TCP segment is in its packet, and its header. Addresses are read on request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Offset of the IP header.
+    pub network: u32,
+    /// The IP header is IPv6.
+    pub v6: bool,
+    /// The IP packet is the first of several fragments: its payload is not whole.
+    pub fragment: bool,
+    /// Source port, host order.
+    pub source: u16,
+    /// Destination port, host order.
+    pub destination: u16,
+    /// Sequence number.
+    pub sequence: u32,
+    /// Acknowledgement number.
+    pub acknowledgement: u32,
+    /// The flags, as in [`flag`].
+    pub flags: u8,
+    /// Offset of the payload.
+    pub payload: u32,
+    /// Bytes of payload that the IP header promises.
+    pub length: u32,
+}
+
+impl Segment {
+    /// Whether all of `flags` are set.
+    #[inline(always)]
+    #[must_use]
+    pub const fn has(&self, flags: u8) -> bool {
+        self.flags & flags == flags
+    }
+
+    /// The first sequence number after this segment: SYN and FIN count for one each.
+    #[inline(always)]
+    #[must_use]
+    pub const fn end(&self) -> u32 {
+        let control = ((self.flags >> 1) & 1) + (self.flags & 1);
+        self.sequence
+            .wrapping_add(self.length)
+            .wrapping_add(control as u32)
+    }
+
+    /// Source and destination address.
+    #[inline(always)]
+    pub fn addresses<B: Bytes + ?Sized>(&self, bytes: &B) -> Option<(Address, Address)> {
+        let network = self.network as usize;
+        if self.v6 {
+            let source = bytes.load::<16>(network + 8)?;
+            let destination = bytes.load::<16>(network + 24)?;
+            Some((Address(source), Address(destination)))
+        } else {
+            let source = bytes.load::<4>(network + 12)?;
+            let destination = bytes.load::<4>(network + 16)?;
+            Some((Address::v4(source), Address::v4(destination)))
+        }
+    }
+}
+
+/// What the bytes begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// An Ethernet header.
+    Ethernet,
+    /// An IP header, of the version that its first four bits say (tun, WireGuard, PPP).
+    Ip,
+}
+
+/// Finds the TCP segment of a packet of `total` bytes.
+///
+/// # Errors
+///
+/// [`Skip`] says why there is none.
+#[inline(always)]
+pub fn walk<B: Bytes + ?Sized>(bytes: &B, link: Link, total: u32) -> Result<Segment, Skip> {
+    match link {
+        Link::Ethernet => {
+            let mut at = ETHERNET_BYTES;
+            let mut kind = u16::from_be_bytes(bytes.load::<2>(12).ok_or(Skip::Short)?);
+            // Two tags at most: 802.1Q within 802.1ad.
+            for _ in 0..2 {
+                if kind != ETHERTYPE_VLAN && kind != ETHERTYPE_QINQ {
+                    break;
+                }
+                kind = u16::from_be_bytes(bytes.load::<2>(at + 2).ok_or(Skip::Short)?);
+                at += 4;
+            }
+            match kind {
+                ETHERTYPE_IPV4 => ipv4(bytes, at, total),
+                ETHERTYPE_IPV6 => ipv6(bytes, at, total),
+                _ => Err(Skip::NotTcp),
+            }
+        }
+        Link::Ip => match bytes.load::<1>(0).ok_or(Skip::Short)?[0] >> 4 {
+            4 => ipv4(bytes, 0, total),
+            6 => ipv6(bytes, 0, total),
+            _ => Err(Skip::NotTcp),
+        },
+    }
+}
+
+#[inline(always)]
+fn ipv4<B: Bytes + ?Sized>(bytes: &B, network: usize, total: u32) -> Result<Segment, Skip> {
+    let header = bytes.load::<IPV4_BYTES>(network).ok_or(Skip::Short)?;
+    let fragment = u16::from_be_bytes([header[6], header[7]]);
+    if header[9] != PROTOCOL_TCP || fragment & 0x1fff != 0 {
+        return Err(Skip::NotTcp);
+    }
+    let header_bytes = usize::from(header[0] & 0xf) * 4;
+    if header_bytes < IPV4_BYTES || header[0] >> 4 != 4 {
+        return Err(Skip::Malformed);
+    }
+    let length = u32::from(u16::from_be_bytes([header[2], header[3]]));
+    // Segmentation offload can leave the length at zero (BIG TCP): then the packet's own counts.
+    let end = if length == 0 {
+        total
+    } else {
+        network as u32 + length
+    };
+    let mut segment = tcp(bytes, network + header_bytes, end, total)?;
+    segment.network = network as u32;
+    segment.fragment = fragment & 0x2000 != 0;
+    Ok(segment)
+}
+
+#[inline(always)]
+fn ipv6<B: Bytes + ?Sized>(bytes: &B, network: usize, total: u32) -> Result<Segment, Skip> {
+    let header = bytes.load::<8>(network).ok_or(Skip::Short)?;
+    let length = u32::from(u16::from_be_bytes([header[4], header[5]]));
+    let end = if length == 0 {
+        total
+    } else {
+        (network + IPV6_BYTES) as u32 + length
+    };
+    let mut next = header[6];
+    let mut at = network + IPV6_BYTES;
+    let mut fragment = false;
+    for _ in 0..EXTENSION_HEADERS {
+        if next == PROTOCOL_TCP {
+            break;
+        }
+        let extension = bytes.load::<4>(at).ok_or(Skip::Short)?;
+        let bytes_long = match next {
+            // Hop-by-hop options, routing, destination options (RFC 8200, section 4).
+            0 | 43 | 60 => (usize::from(extension[1]) + 1) * 8,
+            44 => {
+                let offset = u16::from_be_bytes([extension[2], extension[3]]);
+                if offset & 0xfff8 != 0 {
+                    return Err(Skip::NotTcp);
+                }
+                fragment = offset & 1 != 0;
+                8
+            }
+            // Authentication header (RFC 4302, section 2.2): in units of four bytes, less two.
+            51 => (usize::from(extension[1]) + 2) * 4,
+            _ => return Err(Skip::NotTcp),
+        };
+        next = extension[0];
+        at += bytes_long;
+    }
+    if next != PROTOCOL_TCP {
+        return Err(Skip::NotTcp);
+    }
+    let mut segment = tcp(bytes, at, end, total)?;
+    segment.network = network as u32;
+    segment.v6 = true;
+    segment.fragment = fragment;
+    Ok(segment)
+}
+
+#[inline(always)]
+fn tcp<B: Bytes + ?Sized>(bytes: &B, at: usize, end: u32, total: u32) -> Result<Segment, Skip> {
+    let header = bytes.load::<TCP_BYTES>(at).ok_or(Skip::Short)?;
+    let header_bytes = u32::from(header[12] >> 4) * 4;
+    if header_bytes < TCP_BYTES as u32 {
+        return Err(Skip::Malformed);
+    }
+    let payload = at as u32 + header_bytes;
+    // An Ethernet frame may be padded beyond the IP packet, never the other way round.
+    let end = if end > total { total } else { end };
+    Ok(Segment {
+        network: 0,
+        v6: false,
+        fragment: false,
+        source: u16::from_be_bytes([header[0], header[1]]),
+        destination: u16::from_be_bytes([header[2], header[3]]),
+        sequence: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
+        acknowledgement: u32::from_be_bytes([header[8], header[9], header[10], header[11]]),
+        flags: header[13],
+        payload,
+        length: end.saturating_sub(payload),
+    })
+}
