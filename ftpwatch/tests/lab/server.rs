@@ -1,0 +1,221 @@
+//! FTP servers: real vsftpd, and one that says what it is told to.
+
+use super::netns::Namespace;
+use super::process::Process;
+use super::{Directory, SOON, open_to_all, wait_until};
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub const CONTROL_PORT: u16 = 21;
+
+/// The ports that servers of the lab advertise.
+pub const PASSIVE_PORTS: RangeInclusive<u16> = 40_000..=40_999;
+
+/// The file that every server has.
+pub const FILE: &str = "file.bin";
+
+/// The directory with many small files, and how many there are.
+pub const MANY: &str = "many";
+pub const MANY_COUNT: usize = 250;
+
+/// Whom anonymous users are to the system: somebody without rights, and with a home that exists, as vsftpd wants it.
+const ANONYMOUS: &str = "daemon";
+
+/// A server; it ends with the value.
+pub enum Server {
+    Vsftpd(Vsftpd),
+    Scripted(Scripted),
+}
+
+pub struct Vsftpd {
+    _process: Process,
+    _secure_chroot: Directory,
+    _files: Directory,
+    log: PathBuf,
+}
+
+impl Vsftpd {
+    /// Starts vsftpd for anonymous users and waits until it listens. `advertise` is its `pasv_address`; without it
+    /// vsftpd advertises the address that the control connection came to.
+    pub fn start(namespace: &Namespace, listen: IpAddr, advertise: Option<Ipv4Addr>) -> Self {
+        let files = Directory::new("files");
+        let secure_chroot = Directory::new("chroot");
+        let home = files.path().join("pub");
+        fill(&home);
+        let log = files.path().join("log");
+        let mut settings = format!(
+            "background=NO\n\
+             anonymous_enable=YES\n\
+             ftp_username={ANONYMOUS}\n\
+             nopriv_user=nobody\n\
+             local_enable=NO\n\
+             write_enable=NO\n\
+             listen_port={CONTROL_PORT}\n\
+             connect_from_port_20=NO\n\
+             pasv_min_port={}\n\
+             pasv_max_port={}\n\
+             xferlog_enable=NO\n\
+             log_ftp_protocol=YES\n\
+             dual_log_enable=YES\n\
+             anon_root={}\n\
+             secure_chroot_dir={}\n\
+             vsftpd_log_file={}\n",
+            PASSIVE_PORTS.start(),
+            PASSIVE_PORTS.end(),
+            home.display(),
+            secure_chroot.path().display(),
+            log.display(),
+        );
+        let listening = match listen {
+            IpAddr::V4(address) => format!("listen=YES\nlisten_address={address}\n"),
+            IpAddr::V6(address) => {
+                format!("listen=NO\nlisten_ipv6=YES\nlisten_address6={address}\n")
+            }
+        };
+        settings += &listening;
+        if let Some(address) = advertise {
+            writeln!(settings, "pasv_address={address}").expect("a string takes it");
+        }
+        let configuration = files.path().join("vsftpd.conf");
+        std::fs::write(&configuration, settings).expect("vsftpd.conf");
+
+        let package = Package::find("vsftpd");
+        let mut command = namespace.command(&package.program);
+        package.set_library_path(&mut command);
+        let mut process = Process::start(command.arg(&configuration));
+        wait_until("vsftpd listens", SOON, || {
+            assert!(!process.has_ended(), "vsftpd ended: {process}");
+            namespace.listens(&process, CONTROL_PORT).then_some(())
+        });
+        Vsftpd {
+            _process: process,
+            _secure_chroot: secure_chroot,
+            _files: files,
+            log,
+        }
+    }
+
+    /// How many replies with an endpoint (227 and 229) it sent, by its own log.
+    pub fn advertised(&self) -> usize {
+        let log = std::fs::read_to_string(&self.log).expect("vsftpd's log");
+        log.lines()
+            .filter(|line| line.contains("\"227 ") || line.contains("\"229 "))
+            .count()
+    }
+}
+
+/// Makes the files that clients fetch. vsftpd refuses a root that the user may write to.
+fn fill(home: &Path) {
+    std::fs::create_dir(home).expect("the server's root");
+    let write = |path: PathBuf, size: usize| {
+        let content: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
+        std::fs::write(&path, content).expect("a file to fetch");
+    };
+    write(home.join(FILE), 30_000);
+    let many = home.join(MANY);
+    std::fs::create_dir(&many).expect("a directory");
+    for i in 0..MANY_COUNT {
+        write(many.join(format!("{i:03}")), i * 67);
+    }
+    open_to_all(home);
+    open_to_all(&many);
+}
+
+/// A Debian package, installed or unpacked somewhere.
+struct Package {
+    program: PathBuf,
+    libraries: Vec<PathBuf>,
+}
+
+impl Package {
+    /// Looks in the directory `FTPWATCH_SERVERS`, where each package is unpacked in a directory of its own name, and
+    /// then on the PATH.
+    #[track_caller]
+    fn find(name: &str) -> Package {
+        let unpacked =
+            std::env::var_os("FTPWATCH_SERVERS").map(|servers| Path::new(&servers).join(name));
+        if let Some(root) = unpacked {
+            let program = root.join("usr/sbin").join(name);
+            if program.is_file() {
+                let libraries = std::fs::read_dir(root.join("usr/lib"))
+                    .into_iter()
+                    .flatten()
+                    .flatten();
+                return Package {
+                    program,
+                    libraries: libraries.map(|entry| entry.path()).collect(),
+                };
+            }
+        }
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let program = std::env::split_paths(&path)
+            .chain([PathBuf::from("/usr/sbin")])
+            .map(|folder| folder.join(name))
+            .find(|program| program.is_file());
+        let Some(program) = program else {
+            panic!("no {name} here; these tests need it: cargo xtask setup --tests");
+        };
+        Package {
+            program,
+            libraries: Vec::new(),
+        }
+    }
+
+    /// Lets the program find libraries that were unpacked with it.
+    fn set_library_path(&self, command: &mut Command) {
+        if !self.libraries.is_empty() {
+            let path = std::env::join_paths(&self.libraries).expect("no colons in it");
+            command.env("LD_LIBRARY_PATH", path);
+        }
+    }
+}
+
+/// A server that answers PASV and EPSV with a text of the test's, and never opens a data connection.
+pub struct Scripted {
+    _listener: TcpListener,
+}
+
+impl Scripted {
+    pub fn start(namespace: &Namespace, listen: IpAddr, passive_reply: String) -> Self {
+        let listener = namespace.listen(SocketAddr::new(listen, CONTROL_PORT));
+        let accepting = listener.try_clone().expect("a second handle");
+        // Ends with the namespace, whose interfaces take the connections with them, or with the process.
+        std::thread::spawn(move || {
+            for stream in accepting.incoming().flatten() {
+                let reply = passive_reply.clone();
+                std::thread::spawn(move || serve(stream, &reply));
+            }
+        });
+        Scripted {
+            _listener: listener,
+        }
+    }
+}
+
+fn serve(stream: std::net::TcpStream, passive_reply: &str) -> Option<()> {
+    let mut commands = BufReader::new(stream.try_clone().ok()?).lines();
+    let answer = |text: &str| (&stream).write_all(format!("{text}\r\n").as_bytes()).ok();
+    answer("220 Scripted")?;
+    while let Some(Ok(line)) = commands.next() {
+        match line
+            .split_whitespace()
+            .next()
+            .unwrap_or_default()
+            .to_ascii_uppercase()
+            .as_str()
+        {
+            "USER" => answer("331 Any password")?,
+            "PASS" => answer("230 Welcome")?,
+            "PASV" | "EPSV" => answer(passive_reply)?,
+            "PWD" => answer("257 \"/\"")?,
+            "TYPE" | "CWD" | "OPTS" | "NOOP" => answer("200 Yes")?,
+            "QUIT" => return answer("221 Bye"),
+            _ => answer("502 No")?,
+        }
+    }
+    Some(())
+}
