@@ -227,7 +227,10 @@ mod tests {
 
     #[test]
     fn a_longer_word_is_no_verb_and_an_empty_line_no_command() {
-        assert_eq!(verbs(b"PASVX\r\n\r\n\nQUITTER 1\r\n"), [Verb::Other, Verb::Other]);
+        assert_eq!(
+            verbs(b"PASVX\r\n\r\n\nQUITTER 1\r\n"),
+            [Verb::Other, Verb::Other]
+        );
     }
 
     #[test]

@@ -1,1 +1,192 @@
-//! stub
+//! What a packet means: the one place where segments become endpoints, and endpoints get their state.
+//!
+//! Generic over where the bytes are ([`Bytes`], [`Payload`]) and where state is kept ([`Store`]), so that
+//! the kernel's programs, a capture file and a test run the same code:
+//!
+//! ```text
+//! walk → gate → control: bytes → reply or command → endpoint
+//!             → data:    SYN, SYN-ACK, RST, ACK   → endpoint
+//! ```
+
+use core::ops::DerefMut;
+
+use crate::{
+    address::{Address, Flow, IndexKey},
+    control::Control,
+    counter::Counter,
+    endpoint::Endpoint,
+    packet::{Bytes, Segment, flag},
+    record::{Line, Session},
+};
+
+mod control;
+mod data;
+mod retire;
+
+pub use retire::{Request, retire};
+
+/// What the gate knows of a port, so that most packets are let go without another look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Port {
+    /// It is a control port.
+    pub control: bool,
+    /// Endpoints with this port are being watched.
+    pub pending: bool,
+    /// Of those, some have a handshake with SYN-ACK and without the last ACK.
+    pub half_open: bool,
+}
+
+/// The outcome of a look-up of shared state.
+pub enum Found<T> {
+    /// There is none.
+    Missing,
+    /// Another processor held it for too long. Counted by the store.
+    Busy,
+    /// Here it is, held until dropped.
+    Held(T),
+}
+
+/// Where state is kept: BPF maps in the kernel, hash maps on the host.
+///
+/// Counting, and telling of what was lost, is the store's own duty wherever it says so.
+pub trait Store {
+    /// A control connection, held.
+    type ControlRef<'a>: DerefMut<Target = Control>
+    where
+        Self: 'a;
+    /// An endpoint, held.
+    type EndpointRef<'a>: DerefMut<Target = Endpoint>
+    where
+        Self: 'a;
+
+    /// What the gate knows of `port`. The only question asked about a packet of no interest.
+    fn port(&self, port: u16) -> Port;
+    /// Changes how many endpoints, and how many half-open handshakes, there are on `port`.
+    fn adjust_port(&self, port: u16, pending: i32, half_open: i32);
+
+    /// Nanoseconds.
+    fn now(&self) -> u64;
+    /// A number that no control connection or endpoint had before. Never zero.
+    fn new_id(&self) -> u64;
+    /// Counts.
+    fn count(&self, counter: Counter);
+
+    /// The control connection `flow`.
+    fn control(&self, flow: &Flow) -> Found<Self::ControlRef<'_>>;
+    /// Makes an entry for `flow`, filled by `fill`. Counts it when there is no room.
+    fn open_control(&self, flow: &Flow, fill: impl FnOnce(&mut Control));
+    /// Forgets the control connection.
+    fn remove_control(&self, flow: &Flow);
+
+    /// The endpoint with this id.
+    fn endpoint(&self, id: u64) -> Found<Self::EndpointRef<'_>>;
+    /// Makes an entry with this id, filled by `fill`, and tells the news of it, stored or not.
+    /// `false` when there is no room, which is counted.
+    fn insert_endpoint(&self, id: u64, fill: impl FnOnce(&mut Endpoint)) -> bool;
+    /// Forgets the endpoint.
+    fn remove_endpoint(&self, id: u64);
+
+    /// Which endpoint a SYN with this key belongs to. Zero for none.
+    fn index(&self, key: &IndexKey) -> u64;
+    /// Makes `id` the endpoint of this key. `false` when there is no room, which is counted.
+    fn set_index(&self, key: &IndexKey, id: u64) -> bool;
+    /// Forgets the key.
+    fn remove_index(&self, key: &IndexKey);
+
+    /// Sends an endpoint's state. Counts it when there is no room.
+    fn tell_endpoint(&self, endpoint: &Endpoint);
+    /// Sends a control connection's state. Counts it when there is no room.
+    fn tell_session(&self, session: Session);
+    /// Sends a line, filled by `fill`. Counts it when there is no room.
+    fn tell_line(&self, fill: impl FnOnce(&mut Line));
+}
+
+/// Takes the bytes of a payload one by one.
+pub trait Visit {
+    /// The next byte.
+    fn byte(&mut self, byte: u8);
+}
+
+/// Reads the payload of a packet.
+pub trait Payload {
+    /// Shows `visitor` the `length` bytes at `offset`, in order. `false` when not all could be read.
+    fn scan<V: Visit>(&self, offset: u32, length: u32, visitor: &mut V) -> bool;
+}
+
+/// What the gate found a segment worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interest {
+    /// The destination port is a control port.
+    pub to_server: bool,
+    /// The source port is a control port.
+    pub from_server: bool,
+    /// It may be about an endpoint that is being watched.
+    pub data: bool,
+}
+
+impl Interest {
+    /// Whether anybody should look at the segment at all.
+    #[inline(always)]
+    #[must_use]
+    pub const fn any(self) -> bool {
+        self.to_server || self.from_server || self.data
+    }
+}
+
+/// The gate: whether a segment is of interest. Asks for its two ports and nothing else.
+#[inline(always)]
+pub fn gate<S: Store>(store: &S, segment: &Segment) -> Interest {
+    let to = store.port(segment.destination);
+    let from = store.port(segment.source);
+    let data = if segment.flags & (flag::SYN | flag::RST) == 0 {
+        to.half_open
+    } else if segment.has(flag::SYN) && !segment.has(flag::ACK) {
+        to.pending
+    } else {
+        from.pending || to.half_open
+    };
+    Interest {
+        to_server: to.control,
+        from_server: from.control,
+        data,
+    }
+}
+
+/// Takes in a segment that passed the gate.
+#[inline(always)]
+pub fn take<P: Bytes + Payload, S: Store>(
+    packet: &P,
+    store: &S,
+    segment: &Segment,
+    interest: Interest,
+) {
+    let Some((source, destination)) = segment.addresses(packet) else {
+        store.count(Counter::Unreadable);
+        return;
+    };
+    if interest.to_server || interest.from_server {
+        control::take(packet, store, segment, interest, source, destination);
+    }
+    if interest.data {
+        data::take(store, segment, source, destination);
+    }
+}
+
+/// Moves the count of half-open handshakes on `port` by `delta`.
+#[inline(always)]
+fn half_open<S: Store>(store: &S, port: u16, delta: i32) {
+    store.adjust_port(port, 0, delta);
+}
+
+/// Calls `each` with the keys under which a SYN finds an endpoint: its control connection's server
+/// address and its advertised address (where that is another), each for the control connection's client
+/// and for anybody.
+#[inline(always)]
+fn for_each_key(advertised: Address, flow: &Flow, port: u16, mut each: impl FnMut(&IndexKey)) {
+    each(&IndexKey::new(flow.server, port, flow.client));
+    each(&IndexKey::new(flow.server, port, Address::ANY));
+    if advertised != flow.server {
+        each(&IndexKey::new(advertised, port, flow.client));
+        each(&IndexKey::new(advertised, port, Address::ANY));
+    }
+}

@@ -38,7 +38,10 @@ fn advertised(reply: &str) -> Vec<Advertised> {
         parts.extend(decode(&mut decoder, &line.as_bytes()[at..]));
         assert_eq!(whole, parts, "cut at {at}: {reply}");
     }
-    whole.into_iter().map(|(_, advertised, _)| advertised).collect()
+    whole
+        .into_iter()
+        .map(|(_, advertised, _)| advertised)
+        .collect()
 }
 
 fn v4(octets: [u8; 4], port: u16) -> Vec<Advertised> {
@@ -181,9 +184,13 @@ fn forms_of_228() {
         v4([10, 20, 30, 40], 23200)
     );
     assert_eq!(
-        advertised("228 Entering Long Passive Mode (6,16,32,1,13,184,0,0,0,0,0,0,0,0,0,0,0,1,2,90,160)"),
+        advertised(
+            "228 Entering Long Passive Mode (6,16,32,1,13,184,0,0,0,0,0,0,0,0,0,0,0,1,2,90,160)"
+        ),
         [Advertised::Endpoint(
-            Some(Address([0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])),
+            Some(Address([
+                0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1
+            ])),
             23200
         )]
     );
@@ -215,12 +222,21 @@ fn several_replies_in_one_segment() {
 #[test]
 fn text_is_kept_for_some_codes_alone() {
     let text = |reply: &str| decode_all(format!("{reply}\r\n").as_bytes())[0].2.clone();
-    assert_eq!(text("425 Security: Bad IP connecting."), "425 Security: Bad IP connecting.");
+    assert_eq!(
+        text("425 Security: Bad IP connecting."),
+        "425 Security: Bad IP connecting."
+    );
     assert_eq!(text("550 secret.txt: No such file"), "550");
     assert_eq!(text("257 \"/home/bob\""), "257");
     assert_eq!(text("227-listen\r\n227 (1,2,3,4,5,6)"), "227 (1,2,3,4,5,6)");
-    assert_eq!(text("227-At (1,2,3,4,5,6)\r\n227 done"), "227-At (1,2,3,4,5,6)");
-    assert_eq!(text(&format!("220 {}", "x".repeat(70_000))).len(), crate::text::TEXT_BYTES);
+    assert_eq!(
+        text("227-At (1,2,3,4,5,6)\r\n227 done"),
+        "227-At (1,2,3,4,5,6)"
+    );
+    assert_eq!(
+        text(&format!("220 {}", "x".repeat(70_000))).len(),
+        crate::text::TEXT_BYTES
+    );
 }
 
 #[test]

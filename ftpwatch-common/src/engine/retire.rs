@@ -1,0 +1,63 @@
+//! Taking out what is done with. Whoever decides outcomes asks for it; the engine does it, so that the
+//! entries, the index and the gate's counts always agree.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{Found, Store, for_each_key};
+use crate::address::Flow;
+
+/// A wish to forget something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Request {
+    /// The endpoint to forget, or zero.
+    pub endpoint: u64,
+    /// The control connection to forget, where its id is `control`.
+    pub flow: Flow,
+    /// Always zero.
+    pub pad: u32,
+    /// The id of the control connection to forget, or zero.
+    pub control: u64,
+}
+
+/// Fulfils a [`Request`].
+#[inline(always)]
+pub fn retire<S: Store>(store: &S, request: &Request) {
+    if request.endpoint != 0 {
+        retire_endpoint(store, request.endpoint);
+    }
+    if request.control != 0 {
+        let Found::Held(mut control) = store.control(&request.flow) else {
+            return;
+        };
+        if control.id != request.control {
+            return;
+        }
+        control.id = 0;
+        drop(control);
+        store.remove_control(&request.flow);
+    }
+}
+
+#[inline(always)]
+fn retire_endpoint<S: Store>(store: &S, id: u64) {
+    let Found::Held(mut endpoint) = store.endpoint(id) else {
+        return;
+    };
+    let half_open = endpoint
+        .attempts
+        .iter()
+        .filter(|a| a.is_half_open())
+        .count();
+    let (address, flow, port) = (endpoint.address, endpoint.flow, endpoint.port);
+    // Whoever holds a pointer to the entry sees that it is nobody's now.
+    endpoint.id = 0;
+    drop(endpoint);
+    for_each_key(address, &flow, port, |key| {
+        if store.index(key) == id {
+            store.remove_index(key);
+        }
+    });
+    store.adjust_port(port, -1, -(half_open as i32));
+    store.remove_endpoint(id);
+}
