@@ -134,7 +134,8 @@ impl Stage {
         stage
     }
 
-    fn break_path(&self, fault: Fault) {
+    /// Breaks the way while clients and servers are at work, if `fault` is in the way.
+    pub fn break_path(&self, fault: Fault) {
         let ports = format!("{}-{}", PASSIVE_PORTS.start(), PASSIVE_PORTS.end());
         let (namespace, hook, rule) = match fault {
             Fault::DroppedInFront => (

@@ -120,6 +120,21 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// Waits until it ends with `status`, whatever the format of its output.
+    #[track_caller]
+    pub fn finish_as_text(self, status: i32) -> Ended {
+        let ended = self.process.wait(SOON);
+        assert_eq!(ended.status.code(), Some(status), "{ended}");
+        ended
+    }
+
+    /// Ends it by Ctrl-C, if it has not ended.
+    #[track_caller]
+    pub fn end_anyhow(self) -> Ended {
+        self.process.signal(Signal::INT);
+        self.process.wait(SOON)
+    }
+
     fn take(&mut self, lines: Vec<(Instant, String)>) {
         self.read += lines.len();
         self.events.extend(lines.into_iter().map(|(came, line)| {

@@ -1,0 +1,128 @@
+//! Nothing false about transfers that work: a thousand of them at once, by curl, lftp and Python's ftplib.
+//!
+//! What belongs here: many transfers, all of which work, and the books that must balance afterwards. Faults belong in
+//! faults.rs.
+
+mod lab;
+
+use lab::Directory;
+use lab::client::{PATIENCE, Trust};
+use lab::process::Process;
+use lab::server::{FILE, MANY, MANY_COUNT, Server};
+use lab::stage::{At, Fault, Stage};
+use lab::topology::Family::{self, V4, V6};
+use lab::watch::{Hook, Watch};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long all of them together may take. It is said only of a machine that hangs.
+const LONG: Duration = Duration::from_secs(300);
+
+/// Four clients with a session each, and as many files each as make a thousand.
+const CLIENTS: usize = 4;
+
+macro_rules! thousand {
+    ($($name:ident($fault:ident, $at:ident, $hook:ident, $family:ident);)+) => {$(
+        #[test]
+        #[ignore = "needs root: cargo xtask test"]
+        fn $name() {
+            check(Fault::$fault, At::$at, Hook::$hook, $family);
+        }
+    )+};
+}
+
+thousand! {
+    tcx_ipv4(Nothing, Server, Tcx, V4);
+    tcx_ipv6(Nothing, Server, Tcx, V6);
+    clsact_ipv4(Nothing, Server, Clsact, V4);
+    clsact_ipv6(Nothing, Server, Clsact, V6);
+    xdp_ipv4(Nothing, Server, Xdp, V4);
+    xdp_ipv6(Nothing, Server, Xdp, V6);
+    router_tcx_ipv4(Nothing, Router, Tcx, V4);
+    nat_server_tcx_ipv4(NatRight, Server, Tcx, V4);
+    nat_gateway_tcx_ipv4(NatRight, Gateway, Tcx, V4);
+    nat_gateway_tcx_ipv6(NatRight, Gateway, Tcx, V6);
+    nat_gateway_xdp_ipv4(NatRight, Gateway, Xdp, V4);
+}
+
+#[track_caller]
+fn check(fault: Fault, at: At, hook: Hook, family: Family) {
+    let stage = Stage::set(fault, family);
+    let Server::Vsftpd(server) = &stage.server else {
+        unreachable!("a real server")
+    };
+    let before = server.advertised();
+    let watch = Watch::start(stage.namespace(at), at.interfaces(), hook, &[]);
+    let download = Directory::new("download");
+    for client in transfer(&stage, &download) {
+        client.wait(LONG).ok();
+    }
+    let advertised = server.advertised() - before;
+    let report = watch.stop();
+
+    // lftp asks for lists of files besides.
+    assert!(
+        advertised >= CLIENTS * MANY_COUNT,
+        "only {advertised} were asked for"
+    );
+    assert_eq!(
+        report.of_type("advertised").len(),
+        advertised,
+        "endpoints, and vsftpd's log of them: {}",
+        summary(&report)
+    );
+    let mut outcomes = BTreeMap::new();
+    for outcome in report.of_type("outcome") {
+        *outcomes.entry(outcome.text("/outcome")).or_insert(0) += 1;
+        assert!(
+            outcome.text("/outcome") == "connected"
+                && outcome.json["warnings"] == serde_json::json!([]),
+            "{outcome:#?}\n{}",
+            summary(&report)
+        );
+    }
+    assert_eq!(
+        outcomes,
+        BTreeMap::from([("connected", advertised)]),
+        "{}",
+        summary(&report)
+    );
+    for event_type in ["late", "transfer", "loss", "finding"] {
+        assert!(
+            report.of_type(event_type).is_empty(),
+            "{:#?}",
+            report.of_type(event_type)
+        );
+    }
+    let sessions = report.of_type("session");
+    assert!(
+        sessions.len() >= CLIENTS,
+        "{} sessions: {}",
+        sessions.len(),
+        summary(&report)
+    );
+    assert!(
+        sessions
+            .iter()
+            .all(|session| session.text("/visibility") == "clear"),
+        "{sessions:#?}"
+    );
+}
+
+/// What it said at its end; the lines of a thousand transfers help nobody.
+fn summary(report: &lab::watch::Report) -> &str {
+    &report.ended.stderr
+}
+
+fn transfer(stage: &Stage, download: &Directory) -> [Process; CLIENTS] {
+    let client = stage.client();
+    let names: Vec<String> = (0..MANY_COUNT).map(|i| format!("{MANY}/{i:03}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let get_all = format!("mget -O {} {MANY}/*", download.path().display());
+    [
+        client.curl(&[], &names),
+        client.curl(&["--disable-epsv"], &names),
+        client.lftp(Trust::Advertised, &get_all),
+        client.ftplib(Trust::Advertised, PATIENCE, FILE, MANY_COUNT),
+    ]
+}
