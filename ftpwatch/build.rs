@@ -140,7 +140,10 @@ fn rerun_if_changed(workspace: &Path, toolchain: &BpfToolchain) {
             workspace.join(source).display()
         );
     }
-    println!("cargo::rerun-if-changed={}", toolchain.linker.display());
+    let rustc = toolchain.compiler.sysroot.join("bin/rustc");
+    for tool in [&rustc, &toolchain.linker] {
+        println!("cargo::rerun-if-changed={}", tool.display());
+    }
 }
 
 fn variable(name: &str) -> Result<String, Box<dyn Error>> {

@@ -1,10 +1,37 @@
-//! The project's own chores.
+//! The project's own chores: `cargo xtask --help`.
 
+mod cargo;
+mod cli;
+mod command;
+mod install;
 mod toolchain;
 
-fn main() {
-    match toolchain::find() {
-        Ok(found) => println!("{}, {}", found.compiler, found.linker.display()),
-        Err(missing) => println!("{missing}"),
+use std::process::ExitCode;
+
+use cli::Chore;
+
+fn main() -> ExitCode {
+    match cli::parse().and_then(start) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(chore: Chore) -> anyhow::Result<()> {
+    match chore {
+        Chore::Help(text) => {
+            print!("{text}");
+            Ok(())
+        }
+        Chore::Setup { tests } => command::setup(tests),
+        Chore::Build { cargo_args } => command::build(&cargo_args),
+        Chore::Run { ftpwatch_args } => command::run(ftpwatch_args),
+        Chore::Test { quick, filters } => command::test(quick, &filters),
+        Chore::Demo => command::demo(),
+        Chore::Verifier => command::verifier(),
+        Chore::Ci => command::ci(),
     }
 }

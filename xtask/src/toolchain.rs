@@ -36,6 +36,8 @@ pub struct Compiler {
     pub version: String,
     /// Its LLVM's major version. A linker with an older LLVM cannot read its bitcode.
     pub llvm: u32,
+    /// Where it is installed.
+    pub sysroot: PathBuf,
 }
 
 /// Where a compiler comes from.
@@ -114,7 +116,9 @@ fn system() -> Option<Compiler> {
         return None;
     }
     let rustc = || Command::new(SYSTEM_RUSTC);
-    let libs = output(rustc().args(["--print", "target-libdir", "--target", TARGET]))?;
+    // Either byte order tells: whoever packs a prebuilt `core` for BPF packs both.
+    let target = "bpfel-unknown-none";
+    let libs = output(rustc().args(["--print", "target-libdir", "--target", target]))?;
     // rustc names the directory whether it is there or not.
     let has_core = fs::read_dir(libs.trim())
         .ok()?
@@ -123,7 +127,9 @@ fn system() -> Option<Compiler> {
     if !has_core {
         return None;
     }
-    compiler(Origin::System, &output(rustc().arg("-vV"))?)
+    let sysroot = output(rustc().args(["--print", "sysroot"]))?;
+    let about = output(rustc().arg("-vV"))?;
+    compiler(Origin::System, sysroot.trim(), &about)
 }
 
 fn nightly() -> Option<Compiler> {
@@ -135,20 +141,19 @@ fn nightly() -> Option<Compiler> {
             .env("RUSTUP_AUTO_INSTALL", "0");
         command
     };
-    let about = output(rustc().arg("-vV"))?;
     let sysroot = output(rustc().args(["--print", "sysroot"]))?;
-    let core = Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/core");
-    if !core.exists() {
+    let sysroot = sysroot.trim();
+    if !Path::new(sysroot)
+        .join("lib/rustlib/src/rust/library/core")
+        .exists()
+    {
         return None;
     }
-    compiler(Origin::Nightly, &about)
+    compiler(Origin::Nightly, sysroot, &output(rustc().arg("-vV"))?)
 }
 
-/// Any BPF target does to find out whether there is a `core`: Debian packs both byte orders together.
-const TARGET: &str = "bpfel-unknown-none";
-
 /// Reads `rustc -vV`; none when it is older than the workspace's `rust-version`.
-fn compiler(origin: Origin, about: &str) -> Option<Compiler> {
+fn compiler(origin: Origin, sysroot: &str, about: &str) -> Option<Compiler> {
     let field = |name: &str| {
         about
             .lines()
@@ -156,17 +161,18 @@ fn compiler(origin: Origin, about: &str) -> Option<Compiler> {
     };
     let version = field("release")?;
     let llvm = field("LLVM version")?.split('.').next()?.parse().ok()?;
-    let new_enough = minor(version)? >= minor(env!("CARGO_PKG_RUST_VERSION"))?;
-    new_enough.then(|| Compiler {
+    is_new_enough(version)?.then(|| Compiler {
         origin,
         version: version.to_owned(),
         llvm,
+        sysroot: PathBuf::from(sysroot),
     })
 }
 
-/// The `96` of `1.96.0-nightly`.
-fn minor(version: &str) -> Option<u32> {
-    version.split(['.', '-']).nth(1)?.parse().ok()
+/// Whether a Rust version, such as `1.96.0-nightly`, is the workspace's `rust-version` or later.
+pub fn is_new_enough(version: &str) -> Option<bool> {
+    let minor = |version: &str| version.split('.').nth(1)?.parse::<u32>().ok();
+    Some(minor(version)? >= minor(env!("CARGO_PKG_RUST_VERSION"))?)
 }
 
 /// A bpf-linker that reads bitcode of this LLVM: the cache's, then one on the `PATH`.
@@ -182,7 +188,7 @@ fn cached_linker(llvm: u32) -> Option<PathBuf> {
         .filter_map(|entry| llvm_of_dir(&entry.file_name().to_string_lossy()))
         .filter(|&has| has >= llvm)
         .map(|has| (has, cache.join(linker_dir_name(has)).join("bin/bpf-linker")))
-        .filter(|(_, linker)| linker.exists())
+        .filter(|(_, linker)| runs(linker))
         // Of several, the one nearest to the compiler's own.
         .min()
         .map(|(_, linker)| linker)
@@ -198,7 +204,14 @@ fn linker_on_path(llvm: u32) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?)
         .map(|dir| dir.join("bpf-linker"))
         .filter(|linker| linker.is_file())
-        .find(|linker| llvm_inside(linker).is_some_and(|has| has >= llvm))
+        // One that cannot be asked is taken at its owner's word.
+        .filter(|linker| llvm_inside(linker).is_none_or(|has| has >= llvm))
+        .find(|linker| runs(linker))
+}
+
+/// Whether it starts, which a linker does not whose LLVM went away since it was built.
+fn runs(linker: &Path) -> bool {
+    output(Command::new(linker).arg("--version")).is_some()
 }
 
 /// The LLVM inside a bpf-linker, which does not tell: its name stands in the file, as the library it
@@ -219,7 +232,7 @@ fn llvm_inside(linker: &Path) -> Option<u32> {
 }
 
 fn llvm_in(piece: &[u8]) -> Option<u32> {
-    // Nothing but a name: the text around it in the file is no business of ours.
+    // Such a name is short, and is the last of what stands before the NUL.
     let start = piece.len().saturating_sub(64);
     let text = String::from_utf8_lossy(&piece[start..]);
     ["libLLVM.so.", "libLLVM-", "LLVM"]
@@ -238,4 +251,46 @@ fn output(command: &mut Command) -> Option<String> {
         .status
         .success()
         .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ABOUT: &str = "rustc 1.96.0 (ac68faa20 2026-05-25)\n\
+        binary: rustc\n\
+        host: x86_64-unknown-linux-gnu\n\
+        release: 1.96.0\n\
+        LLVM version: 22.1.8\n";
+
+    #[test]
+    fn reads_what_rustc_says_of_itself() {
+        let compiler = compiler(Origin::System, "/usr", ABOUT).unwrap();
+        assert_eq!((compiler.version.as_str(), compiler.llvm), ("1.96.0", 22));
+    }
+
+    #[test]
+    fn leaves_a_compiler_that_is_too_old() {
+        assert!(compiler(Origin::System, "/usr", &ABOUT.replace("1.96", "1.85")).is_none());
+        assert_eq!(is_new_enough("1.97.0-nightly"), Some(true));
+        assert_eq!(is_new_enough("1.85.0+dfsg3-1~deb12u3"), Some(false));
+        assert_eq!(is_new_enough("(none)"), None);
+    }
+
+    #[test]
+    fn knows_its_own_linkers_in_the_cache() {
+        assert_eq!(llvm_of_dir(&linker_dir_name(22)), Some(22));
+        assert_eq!(llvm_of_dir("bpf-linker-0.1.0-llvm-22"), None);
+        assert_eq!(llvm_of_dir("servers"), None);
+    }
+
+    #[test]
+    fn finds_the_llvm_in_a_linker() {
+        assert_eq!(llvm_in(b"libLLVM.so.22.1\0"), Some(22));
+        assert_eq!(llvm_in(b"libLLVM.so.22.1-rust-1.95.0-stable\0"), Some(22));
+        assert_eq!(llvm_in(b"libLLVM-19.so.1\0"), Some(19));
+        assert_eq!(llvm_in(b"\x01\xffLLVM23.1.0\0"), Some(23));
+        assert_eq!(llvm_in(b"LLVM ERROR: \0"), None);
+        assert_eq!(llvm_in(b"LLVMContextCreate\0"), None);
+    }
 }

@@ -1,0 +1,182 @@
+//! What was asked for.
+
+use std::ffi::OsString;
+
+use anyhow::{Result, bail};
+use lexopt::prelude::*;
+
+/// One of the chores, with what it was given.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Chore {
+    /// Print this.
+    Help(&'static str),
+    /// Install what is missing.
+    Setup { tests: bool },
+    /// Build ftpwatch.
+    Build { cargo_args: Vec<OsString> },
+    /// Build ftpwatch and become it.
+    Run { ftpwatch_args: Vec<OsString> },
+    /// Run the tests.
+    Test { quick: bool, filters: Vec<String> },
+    /// Build the demo and become it.
+    Demo,
+    /// Print what the kernel's verifier makes of the programs.
+    Verifier,
+    /// What has to hold before a change goes in.
+    Ci,
+}
+
+const HELP: &str = "\
+The project's own chores. Each installs first what it needs and does not find.
+
+Usage: cargo xtask <COMMAND>
+
+Commands:
+  run [-- ARGS]            build ftpwatch and run it with ARGS (default: run), as root where it has to be
+  demo                     see ftpwatch find a broken FTP server, in network namespaces of its own
+  build [CARGO ARGS]       build target/release/ftpwatch
+  test [--quick] [FILTER…] run the tests, those that need root too; --quick leaves these out
+  verifier                 print how many instructions the kernel verified, program by program
+  ci                       formatting, clippy and all tests: what has to hold before a change goes in
+  setup [--tests]          install what building needs, and with --tests what only the tests need
+
+Nothing is asked and nothing is printed where nothing is missing. What is slow to build is kept in
+${XDG_CACHE_HOME:-~/.cache}/ftpwatch, for the next clone to find.
+";
+
+/// Reads the command line.
+pub fn parse() -> Result<Chore> {
+    parse_from(lexopt::Parser::from_env())
+}
+
+fn parse_from(mut parser: lexopt::Parser) -> Result<Chore> {
+    let Some(first) = parser.next()? else {
+        return Ok(Chore::Help(HELP));
+    };
+    let name = match first {
+        Short('h') | Long("help") => return Ok(Chore::Help(HELP)),
+        Value(name) => name.string()?,
+        other => return Err(other.unexpected().into()),
+    };
+    let chore = match name.as_str() {
+        "help" => Chore::Help(HELP),
+        "build" => Chore::Build {
+            cargo_args: rest(&mut parser)?,
+        },
+        "run" => match rest(&mut parser)? {
+            // Of `xtask run`; that of ftpwatch is behind `--`.
+            args if args
+                .first()
+                .is_some_and(|arg| arg == "--help" || arg == "-h") =>
+            {
+                Chore::Help(HELP)
+            }
+            args => Chore::Run {
+                ftpwatch_args: without_separator(args),
+            },
+        },
+        "setup" => setup(&mut parser)?,
+        "test" => test(&mut parser)?,
+        "demo" => alone(&mut parser, Chore::Demo)?,
+        "verifier" => alone(&mut parser, Chore::Verifier)?,
+        "ci" => alone(&mut parser, Chore::Ci)?,
+        other => bail!("no such command: {other}\nsee: cargo xtask --help"),
+    };
+    Ok(chore)
+}
+
+fn setup(parser: &mut lexopt::Parser) -> Result<Chore> {
+    let mut tests = false;
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Long("tests") => tests = true,
+            Short('h') | Long("help") => return Ok(Chore::Help(HELP)),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Chore::Setup { tests })
+}
+
+fn test(parser: &mut lexopt::Parser) -> Result<Chore> {
+    let mut quick = false;
+    let mut filters = Vec::new();
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Long("quick") => quick = true,
+            Short('h') | Long("help") => return Ok(Chore::Help(HELP)),
+            Value(filter) => filters.push(filter.string()?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Chore::Test { quick, filters })
+}
+
+/// A command that takes nothing.
+fn alone(parser: &mut lexopt::Parser, chore: Chore) -> Result<Chore> {
+    match parser.next()? {
+        None => Ok(chore),
+        Some(Short('h') | Long("help")) => Ok(Chore::Help(HELP)),
+        Some(other) => Err(other.unexpected().into()),
+    }
+}
+
+fn rest(parser: &mut lexopt::Parser) -> Result<Vec<OsString>> {
+    Ok(parser.raw_args()?.collect())
+}
+
+fn without_separator(mut args: Vec<OsString>) -> Vec<OsString> {
+    if args.first().is_some_and(|arg| arg == "--") {
+        args.remove(0);
+    }
+    args
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Chore> {
+        parse_from(lexopt::Parser::from_args(line.split_whitespace()))
+    }
+
+    fn run(args: &[&str]) -> Chore {
+        Chore::Run {
+            ftpwatch_args: args.iter().map(OsString::from).collect(),
+        }
+    }
+
+    #[test]
+    fn run_hands_on_what_follows() {
+        assert_eq!(parsed("run").unwrap(), run(&[]));
+        assert_eq!(parsed("run -- -i lo").unwrap(), run(&["-i", "lo"]));
+        assert_eq!(parsed("run -i lo").unwrap(), run(&["-i", "lo"]));
+        assert_eq!(parsed("run -- --help").unwrap(), run(&["--help"]));
+        assert_eq!(
+            parsed("run -- read -- -").unwrap(),
+            run(&["read", "--", "-"])
+        );
+    }
+
+    #[test]
+    fn test_takes_filters_and_quick_in_any_order() {
+        let chore = Chore::Test {
+            quick: true,
+            filters: vec!["tcx".to_owned(), "v6".to_owned()],
+        };
+        assert_eq!(parsed("test tcx --quick v6").unwrap(), chore);
+    }
+
+    #[test]
+    fn help_is_given_everywhere() {
+        for line in ["", "help", "--help", "run -h", "test --help", "ci --help"] {
+            assert_eq!(parsed(line).unwrap(), Chore::Help(HELP), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused() {
+        for line in ["frobnicate", "--tests", "setup --test", "ci tcx", "demo 1"] {
+            assert!(parsed(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The chores, one file each.
+
+mod build;
+mod ci;
+mod demo;
+mod run;
+mod setup;
+mod test;
+mod verifier;
+
+pub use build::build;
+pub use ci::ci;
+pub use demo::demo;
+pub use run::run;
+pub use setup::setup;
+pub use test::test;
+pub use verifier::verifier;

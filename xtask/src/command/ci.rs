@@ -1,0 +1,20 @@
+use anyhow::Result;
+
+use super::test;
+use crate::cargo::{self, cargo};
+use crate::install;
+
+/// What has to hold before a change goes in, the quickest first.
+pub fn ci() -> Result<()> {
+    install::toolchain()?;
+    install::for_ci()?;
+    cargo::run(&mut cargo(["fmt", "--all", "--check"]))?;
+    cargo::run(&mut cargo([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "--deny=warnings",
+    ]))?;
+    test(false, &[])
+}

@@ -1,0 +1,27 @@
+use std::ffi::OsStr;
+use std::os::unix::process::CommandExt;
+
+use anyhow::{Context, Result};
+
+use crate::cargo::{self, cargo};
+use crate::install::{self, privilege};
+
+/// Builds ftpwatch and the demo, and becomes the demo.
+pub fn demo() -> Result<()> {
+    install::toolchain()?;
+    install::for_demo()?;
+    // At once, because apart each would be built with features that the other is built without.
+    cargo::run(&mut cargo([
+        "build",
+        "--release",
+        "--package",
+        "ftpwatch",
+        "--bins",
+        "--example",
+        "demo",
+    ]))?;
+    let ftpwatch = cargo::release("ftpwatch");
+    let environment = [(OsStr::new("FTPWATCH"), ftpwatch.as_os_str())];
+    let mut demo = privilege::as_root(&cargo::release("examples/demo"), &environment)?;
+    Err(demo.exec()).context("cannot run the demo")
+}

@@ -1,0 +1,124 @@
+//! Programs that are a package each, and rustup's components.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Result, bail};
+
+use super::apt::{self, System};
+use super::say;
+use crate::cargo::{self, cargo};
+
+/// A program, the packages that it comes in on Debian and its descendants, and what it is for.
+pub struct Tool {
+    program: &'static str,
+    packages: &'static [&'static str],
+    why: &'static str,
+}
+
+/// Without which cargo builds nothing.
+pub const FOR_BUILDING: [Tool; 1] = [Tool {
+    program: "cc",
+    packages: &["gcc", "libc6-dev"],
+    why: "Rust links with it",
+}];
+
+/// What the demo's story is played with.
+pub const FOR_DEMO: [Tool; 2] = [NAMESPACES, CURL];
+
+/// What the tests on real traffic are made of.
+pub const FOR_TESTS: [Tool; 5] = [
+    NAMESPACES,
+    CURL,
+    Tool {
+        program: "nft",
+        packages: &["nftables"],
+        why: "the faults that tests make: dropped, rejected and translated packets",
+    },
+    Tool {
+        program: "lftp",
+        packages: &["lftp"],
+        why: "an FTP client of the tests",
+    },
+    Tool {
+        program: "python3",
+        packages: &["python3"],
+        why: "its ftplib is an FTP client of the tests",
+    },
+];
+
+const NAMESPACES: Tool = Tool {
+    program: "ip",
+    packages: &["iproute2"],
+    why: "makes the network namespaces that servers and clients live in",
+};
+
+const CURL: Tool = Tool {
+    program: "curl",
+    packages: &["curl"],
+    why: "an FTP client that trusts the advertised address",
+};
+
+/// Installs those that are missing.
+pub fn install(tools: &[Tool]) -> Result<()> {
+    let missing: Vec<&Tool> = tools.iter().filter(|tool| !on_path(tool.program)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let system = System::this();
+    if !system.has_apt {
+        let programs: Vec<&str> = missing.iter().map(|tool| tool.program).collect();
+        bail!(
+            "cannot install programs on {}\nwhat is missing, to be installed by hand: {}",
+            system.name,
+            programs.join(", ")
+        );
+    }
+    for tool in &missing {
+        say(&tool.packages.join(", "), tool.why);
+    }
+    let packages: Vec<&str> = missing
+        .iter()
+        .flat_map(|tool| tool.packages)
+        .copied()
+        .collect();
+    apt::install(&packages)
+}
+
+/// Whether there is such a program, for root if not for a user.
+pub fn on_path(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    // Debian keeps these from a user's PATH; ip and nft live there.
+    let roots = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
+    env::split_paths(&path)
+        .chain(roots)
+        .any(|dir| is_program(&dir.join(program)))
+}
+
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata()
+        .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+}
+
+/// The formatter and the linter of the compiler that the user half is built with.
+pub fn install_components() -> Result<()> {
+    for (command, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
+        let is_there = cargo([command, "--version"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success());
+        if is_there {
+            continue;
+        }
+        if !on_path("rustup") {
+            bail!("there is no `cargo {command}`, and no rustup to install it with");
+        }
+        say(component, "checks the sources");
+        let mut rustup = std::process::Command::new("rustup");
+        cargo::run(rustup.args(["component", "add", component]))?;
+    }
+    Ok(())
+}
