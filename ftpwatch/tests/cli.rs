@@ -5,6 +5,7 @@
 
 mod lab;
 
+use lab::netns;
 use lab::process::{Ended, Process, run};
 use lab::server::FILE;
 use lab::stage::{At, Behaviour, Fault, Stage};
@@ -483,6 +484,58 @@ mod ready_file {
         use std::os::unix::fs::MetadataExt;
         let metadata = std::fs::metadata(path).ok()?;
         Some((metadata.ino(), metadata.mtime(), metadata.mtime_nsec()))
+    }
+}
+
+/// Which interfaces are watched when none is named: all that are up, and those that come later.
+mod interfaces {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs root: cargo xtask test"]
+    fn are_all_by_default() {
+        let stage = Stage::set(Fault::DroppedInFront, V4);
+        let router = stage.namespace(At::Router);
+        let options = ["--format", "json", "--count", "1", "--timeout", "2s"];
+        let watch = Watch::start_with(router, &[], &options);
+        for interface in ["r0", "r1"] {
+            assert!(
+                !leftovers::programs(router, interface).is_empty(),
+                "{interface} is not watched"
+            );
+        }
+        assert!(
+            leftovers::programs(router, "lo").is_empty(),
+            "lo is watched"
+        );
+        let client = stage.play(Behaviour::Ftplib);
+        let report = watch.finish(FAILURES);
+        drop(client);
+        assert_eq!(
+            report.of_type("outcome")[0].text("/outcome"),
+            "no_answer",
+            "{}",
+            report.ended
+        );
+        for interface in ["r0", "r1"] {
+            leftovers::assert_none(router, interface);
+        }
+    }
+
+    #[test]
+    #[ignore = "needs root: cargo xtask test"]
+    fn are_followed() {
+        let stage = Stage::set(Fault::Nothing, V4);
+        let server = stage.namespace(At::Server);
+        let watch = Watch::start_with(server, &[], &["--format", "json"]);
+        netns::cable((server, "s1"), (stage.namespace(At::Router), "r2"));
+        wait_until("s1 is watched", SOON, || {
+            (!leftovers::programs(server, "s1").is_empty()).then_some(())
+        });
+        watch.stop();
+        for interface in ["s0", "s1"] {
+            leftovers::assert_none(server, interface);
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 mod lab;
 
 use lab::SOON;
-use lab::stage::{Behaviour, CLOSED_PORT, Fault, NOWHERE, PRIVATE, Stage};
+use lab::stage::{At, Behaviour, CLOSED_PORT, Fault, NOWHERE, PRIVATE, Stage};
 use lab::topology::Family::{self, V4, V6};
 use lab::wire::{Capture, Seen, first_endpoint, listing};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -48,7 +48,11 @@ fn shows(
     fares: Fares,
     expected: &[(&str, Option<Ipv4Addr>, Seen)],
 ) -> Vec<SocketAddr> {
-    let stage = Stage::set(fault, family);
+    let stage = if expected.iter().any(|(interface, ..)| *interface == "br0") {
+        Stage::set_for(At::Bridge, fault, family)
+    } else {
+        Stage::set(fault, family)
+    };
     let captures: Vec<Capture> = expected
         .iter()
         .map(|(interface, ..)| Capture::start(stage.owner_of(interface), interface))
@@ -101,6 +105,9 @@ on_the_wire! {
     ftplib_works_over_ipv4(Nothing, V4, Ftplib) is Well: s0 (SERVER) => ESTABLISHED;
     ftplib_works_over_ipv6(Nothing, V6, Ftplib) is Well: s0 => ESTABLISHED;
 
+    bridge_shows_it_twice_over_ipv4(Nothing, V4, Curl) is Well: s0 => ESTABLISHED, br0 => ESTABLISHED;
+    bridge_shows_it_twice_over_ipv6(Nothing, V6, Curl) is Well: s0 => ESTABLISHED, br0 => ESTABLISHED;
+
     /// The SYN sets out for the wrong address and vanishes in the internet.
     wrong_address_believed(WrongAddress, V4, Impatient) is Badly: r0 (NOWHERE) => SYN, s0 (NOWHERE) => NOTHING;
     wrong_address_ignored(WrongAddress, V4, CurlPasv) is Well: s0 (NOWHERE) => ESTABLISHED;
@@ -135,8 +142,12 @@ on_the_wire! {
     /// Who ignores the address gets there: the ports are not the trouble.
     nat_wrong_ignored(NatWrong, V4, CurlPasv) is Well: g0 (BEHIND_NAT) => ESTABLISHED, s0 (BEHIND_NAT) => ESTABLISHED;
 
+    /// The SYN comes by the second cable, the answer goes by the first: the transfer works.
+    other_way(OtherWay, V4, CurlPasv) is Well: r0 => ESTABLISHED, s0 => Seen { syn_ack: true, ..NOTHING };
+
     quits_at_once_over_ipv4(Nothing, V4, QuitsAtOnce) is Well: s0 => NOTHING;
     quits_at_once_over_ipv6(Nothing, V6, QuitsAtOnce) is Well: s0 => NOTHING;
+    file_missing(Nothing, V4, FileMissing) is Well: s0 => NOTHING;
     connects_late_over_ipv4(Nothing, V4, ConnectsLate) is Well: s0 => ESTABLISHED;
     connects_late_over_ipv6(Nothing, V6, ConnectsLate) is Well: s0 => ESTABLISHED;
 }

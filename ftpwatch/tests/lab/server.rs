@@ -12,8 +12,9 @@ use std::process::Command;
 
 pub const CONTROL_PORT: u16 = 21;
 
-/// The ports that servers of the lab advertise.
-pub const PASSIVE_PORTS: RangeInclusive<u16> = 40_000..=40_999;
+/// The ports that servers of the lab advertise: few, so that each is advertised again soon, and enough for some clients
+/// at once.
+pub const PASSIVE_PORTS: RangeInclusive<u16> = 40_000..=40_015;
 
 /// The file that every server has.
 pub const FILE: &str = "file.bin";

@@ -16,7 +16,7 @@ pub const NOWHERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 99);
 pub const PRIVATE: Ipv4Addr = Ipv4Addr::new(172, 16, 40, 222);
 
 /// A port that is in the passive range, and that nobody listens on.
-pub const CLOSED_PORT: u16 = 40_321;
+pub const CLOSED_PORT: u16 = 40_007;
 
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,9 @@ pub enum Fault {
     NobodyListens,
     /// The router drops the SYN-ACK.
     AnswerDropped,
+    /// The way of the data is another: what clients send to the passive range comes to the server over a second cable.
+    /// The answers take the first one.
+    OtherWay,
     /// 1:1 NAT in front of the server, which advertises its public address, as it should.
     NatRight,
     /// 1:1 NAT in front of the server, which advertises its own address.
@@ -67,6 +70,8 @@ pub enum Behaviour {
     QuitsAtOnce,
     /// Asks for PASV, sees an address that it does not like, and sends ABOR and QUIT.
     Refuses,
+    /// Asks for an endpoint, and for a file that is not there, before connecting.
+    FileMissing,
     /// Connects two seconds after it was told where to.
     ConnectsLate,
 }
@@ -75,6 +80,8 @@ pub enum Behaviour {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum At {
     Server,
+    /// On the server's bridge and on the interface that is its port. The server has a bridge when this is asked for.
+    Bridge,
     /// On both interfaces of the router.
     Router,
     /// On both interfaces of the NAT gateway.
@@ -85,6 +92,7 @@ impl At {
     pub fn interfaces(self) -> &'static [&'static str] {
         match self {
             At::Server => &["s0"],
+            At::Bridge => &["s0", "br0"],
             At::Router => &["r0", "r1"],
             At::Gateway => &["g0", "g1"],
         }
@@ -104,7 +112,18 @@ impl Stage {
             Fault::NatRight | Fault::NatWrong => Layout::Natted,
             _ => Layout::Routed,
         };
-        let topology = Topology::new(layout);
+        Stage::set_on(Topology::new(layout), fault, family)
+    }
+
+    /// The same, with a bridge in the server where that is to be looked on from.
+    pub fn set_for(at: At, fault: Fault, family: Family) -> Self {
+        match at {
+            At::Bridge => Stage::set_on(Topology::new(Layout::Bridged), fault, family),
+            _ => Stage::set(fault, family),
+        }
+    }
+
+    fn set_on(topology: Topology, fault: Fault, family: Family) -> Self {
         let advertise = match (fault, family) {
             (Fault::WrongAddress, Family::V4) => Some(NOWHERE),
             (Fault::PrivateAddress, Family::V4) => Some(PRIVATE),
@@ -136,6 +155,9 @@ impl Stage {
 
     /// Breaks the way while clients and servers are at work, if `fault` is in the way.
     pub fn break_path(&self, fault: Fault) {
+        if fault == Fault::OtherWay {
+            return self.topology.divert(&PASSIVE_PORTS);
+        }
         let ports = format!("{}-{}", PASSIVE_PORTS.start(), PASSIVE_PORTS.end());
         let (namespace, hook, rule) = match fault {
             Fault::DroppedInFront => (
@@ -188,7 +210,7 @@ impl Stage {
     /// The namespace to look on from.
     pub fn namespace(&self, at: At) -> &Namespace {
         match at {
-            At::Server => &self.topology.server,
+            At::Server | At::Bridge => &self.topology.server,
             At::Router => self.topology.router(),
             At::Gateway => self.topology.gateway(),
         }
@@ -198,8 +220,8 @@ impl Stage {
     pub fn owner_of(&self, interface: &str) -> &Namespace {
         match interface {
             "c0" => &self.topology.client,
-            "s0" => &self.topology.server,
-            "r0" | "r1" => self.topology.router(),
+            "s0" | "s1" | "br0" => &self.topology.server,
+            "r0" | "r1" | "r2" => self.topology.router(),
             "g0" | "g1" => self.topology.gateway(),
             _ => panic!("there is no {interface}"),
         }
@@ -240,6 +262,13 @@ impl Stage {
                     "the address is one to refuse"
                 );
                 dialogue.say("ABOR");
+                dialogue.quit();
+                None
+            }
+            Behaviour::FileMissing => {
+                let mut dialogue = client.log_in();
+                dialogue.passive();
+                assert_eq!(dialogue.command("RETR nosuch").0, 550);
                 dialogue.quit();
                 None
             }

@@ -3,6 +3,7 @@
 use super::Permit;
 use super::netns::{Namespace, cable};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
 
 /// The version of IP that the control connection runs over. Every topology has both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,7 @@ pub enum Family {
 /// ```text
 /// Direct   client c0 ── s0 server
 /// Routed   client c0 ── r0 router r1 ── s0 server
+/// Bridged  client c0 ── r0 router r1 ── s0 server                       s0 is a port of the server's bridge br0
 /// Natted   client c0 ── r0 router r1 ── g0 gateway g1 ── s0 server      1:1 NAT on the gateway
 /// ```
 ///
@@ -26,6 +28,7 @@ pub enum Family {
 pub enum Layout {
     Direct,
     Routed,
+    Bridged,
     Natted,
 }
 
@@ -55,14 +58,11 @@ impl Topology {
         };
         match layout {
             Layout::Direct => topology.connect_directly(),
-            Layout::Routed => {
+            Layout::Routed | Layout::Bridged => {
                 let router = topology.connect_router();
                 cable((&router, "r1"), (&topology.server, "s0"));
                 topology.address_router(&router);
-                topology.server.ip("addr add 203.0.113.10/24 dev s0
-                                    addr add 2001:db8:5::10/64 dev s0 nodad
-                                    route add default via 203.0.113.1
-                                    route add default via 2001:db8:5::1");
+                topology.address_server();
                 topology.router = Some(router);
             }
             Layout::Natted => {
@@ -82,6 +82,35 @@ impl Topology {
                         addr add 2001:db8:5::7/64 dev c0 nodad");
         self.server.ip("addr add 203.0.113.10/24 dev s0
                         addr add 2001:db8:5::10/64 dev s0 nodad");
+    }
+
+    fn address_server(&self) {
+        let interface = if self.layout == Layout::Bridged {
+            self.server.ip("link add br0 type bridge
+                            link set s0 master br0
+                            link set br0 up");
+            "br0"
+        } else {
+            "s0"
+        };
+        self.server.ip(&format!(
+            "addr add 203.0.113.10/24 dev {interface}
+             addr add 2001:db8:5::10/64 dev {interface} nodad
+             route add default via 203.0.113.1
+             route add default via 2001:db8:5::1"
+        ));
+    }
+
+    /// Lays a second cable between router and server, for what is sent to `ports` of the server. IPv4 alone: an
+    /// interface does not answer for an IPv6 address of another.
+    pub fn divert(&self, ports: &RangeInclusive<u16>) {
+        cable((self.router(), "r2"), (&self.server, "s1"));
+        self.router().ip(&format!(
+            "route add 203.0.113.10 dev r2 table 100
+             rule add iif r0 ipproto tcp dport {}-{} lookup 100",
+            ports.start(),
+            ports.end()
+        ));
     }
 
     fn connect_router(&self) -> Namespace {
