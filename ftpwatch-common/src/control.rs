@@ -167,12 +167,14 @@ pub struct Control {
     pub ended_at: u64,
     /// See [`Session::fingerprint`](crate::record::Session::fingerprint).
     pub fingerprint: u64,
+    /// Held by the processor that changes the entry.
+    pub lock: u64,
     /// Commands that wait for a reply.
     pub queue: Queue,
+    /// The server's replies.
+    pub reply: ReplyDecoder,
     /// Who speaks to whom.
     pub flow: Flow,
-    /// Held by the processor that changes the entry.
-    pub lock: u32,
     /// The client's bytes.
     pub from_client: Stream,
     /// The server's bytes.
@@ -183,8 +185,6 @@ pub struct Control {
     pub transfer: [u8; 4],
     /// The client's verbs.
     pub command: CommandDecoder,
-    /// The server's replies.
-    pub reply: ReplyDecoder,
     /// `reply_end` is waited for.
     pub awaiting: u8,
     /// Segments of the client's were seen.
@@ -193,8 +193,6 @@ pub struct Control {
     pub blind: u8,
     /// FIN seen: bit 0 from the client, bit 1 from the server.
     pub fins: u8,
-    /// Always zero.
-    pub pad: [u8; 4],
 }
 
 impl Control {
@@ -206,20 +204,19 @@ impl Control {
         last_at: 0,
         ended_at: 0,
         fingerprint: 0,
-        queue: Queue::EMPTY,
-        flow: crate::endpoint::Endpoint::EMPTY.flow,
         lock: 0,
+        queue: Queue::EMPTY,
+        reply: ReplyDecoder::START,
+        flow: crate::endpoint::Endpoint::EMPTY.flow,
         from_client: Stream { next: 0 },
         from_server: Stream { next: 0 },
         reply_end: 0,
         transfer: [0; 4],
         command: CommandDecoder::START,
-        reply: ReplyDecoder::START,
         awaiting: 0,
         client_visible: 0,
         blind: 0,
         fins: 0,
-        pad: [0; 4],
     };
 }
 

@@ -163,6 +163,8 @@ pub struct Endpoint {
     /// When the final reply to the transfer command came.
     pub final_at: u64,
 
+    /// Held by the processor that changes the entry.
+    pub lock: u64,
     /// The control connection.
     pub flow: Flow,
     /// The sequence number after the reply's last byte.
@@ -181,8 +183,6 @@ pub struct Endpoint {
     pub command: [u8; 4],
     /// Bits of [`missed`].
     pub missed: u32,
-    /// Held by the processor that changes the entry.
-    pub lock: u32,
     /// A [`GiveUp`].
     pub gave_up: u8,
     /// Segments of the client's were seen on the control connection.
@@ -191,6 +191,8 @@ pub struct Endpoint {
     pub released: u8,
     /// The handshake of one attempt of the control connection's client is complete.
     pub connected: u8,
+    /// How many of the attempts are half-open, as the gate's count has it.
+    pub half_open: u32,
 
     /// What was tried.
     pub attempts: [Attempt; ATTEMPTS],
@@ -212,6 +214,7 @@ impl Endpoint {
         command_at: 0,
         announced_at: 0,
         final_at: 0,
+        lock: 0,
         flow: Flow {
             client: Address::ANY,
             server: Address::ANY,
@@ -226,28 +229,33 @@ impl Endpoint {
         final_code: 0,
         command: [0; 4],
         missed: 0,
-        lock: 0,
         gave_up: 0,
         client_visible: 0,
         released: 0,
         connected: 0,
+        half_open: 0,
         attempts: [Attempt::FREE; ATTEMPTS],
         text: Text::EMPTY,
     };
 
     /// The attempt from `client`:`port` whose SYN had the sequence number `isn`.
     #[inline(always)]
-    pub fn attempt_of_syn(&mut self, client: Address, port: u16, isn: u32) -> Option<&mut Attempt> {
+    pub fn attempt_of_syn(
+        &mut self,
+        client: &Address,
+        port: u16,
+        isn: u32,
+    ) -> Option<&mut Attempt> {
         self.attempts
             .iter_mut()
-            .find(|a| a.syn_at != 0 && a.port == port && a.isn == isn && a.client == client)
+            .find(|a| a.syn_at != 0 && a.port == port && a.isn == isn && a.client == *client)
     }
 
     /// The attempt from `client`:`port`.
     #[inline(always)]
-    pub fn attempt_of(&mut self, client: Address, port: u16) -> Option<&mut Attempt> {
+    pub fn attempt_of(&mut self, client: &Address, port: u16) -> Option<&mut Attempt> {
         self.attempts
             .iter_mut()
-            .find(|a| a.syn_at != 0 && a.port == port && a.client == client)
+            .find(|a| a.syn_at != 0 && a.port == port && a.client == *client)
     }
 }

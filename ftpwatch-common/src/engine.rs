@@ -14,15 +14,19 @@ use crate::{
     address::{Address, Flow, IndexKey},
     control::Control,
     counter::Counter,
-    endpoint::Endpoint,
+    endpoint::{Endpoint, GiveUp},
     packet::{Bytes, Segment, flag},
     record::{Line, Session},
 };
 
 mod control;
 mod data;
+mod endpoint;
 mod retire;
 
+pub use control::{begin, command, end, reply};
+pub use data::take as data;
+pub use endpoint::{Said, publish, say};
 pub use retire::{Request, retire};
 
 /// What the gate knows of a port, so that most packets are let go without another look.
@@ -80,9 +84,9 @@ pub trait Store {
 
     /// The endpoint with this id.
     fn endpoint(&self, id: u64) -> Found<Self::EndpointRef<'_>>;
-    /// Makes an entry with this id, filled by `fill`, and tells the news of it, stored or not.
-    /// `false` when there is no room, which is counted.
-    fn insert_endpoint(&self, id: u64, fill: impl FnOnce(&mut Endpoint)) -> bool;
+    /// Makes `endpoint` an entry, and tells the news of it, stored or not. `false` when there is no room,
+    /// which is counted.
+    fn insert_endpoint(&self, endpoint: &mut Endpoint) -> bool;
     /// Forgets the endpoint.
     fn remove_endpoint(&self, id: u64);
 
@@ -95,10 +99,28 @@ pub trait Store {
 
     /// Sends an endpoint's state. Counts it when there is no room.
     fn tell_endpoint(&self, endpoint: &Endpoint);
-    /// Sends a control connection's state. Counts it when there is no room.
-    fn tell_session(&self, session: Session);
+    /// Sends a control connection's state, filled by `fill`. Counts it when there is no room.
+    fn tell_session(&self, fill: impl FnOnce(&mut Session));
     /// Sends a line, filled by `fill`. Counts it when there is no room.
     fn tell_line(&self, fill: impl FnOnce(&mut Line));
+
+    // What follows does no more than the engine's function of that name. It goes through the store because
+    // the kernel's calls them out of line: the verifier then checks each once, on its own.
+
+    /// [`say`], unless there is no endpoint (`id` is zero).
+    fn say(&self, id: u64, said: Said, now: u64);
+    /// [`publish`] with an endpoint filled by `fill`.
+    fn advertise(&self, fill: impl FnOnce(&mut Endpoint)) -> bool;
+    /// [`data`].
+    fn data(&self, scene: &Scene);
+    /// [`begin`].
+    fn begin(&self, scene: &Scene);
+    /// [`command`]. `control` is `scene.flow`'s, and held.
+    fn command(&self, control: &mut Control, now: u64);
+    /// [`reply`]. `control` is `scene.flow`'s, and held.
+    fn reply(&self, control: &mut Control, sequence: u32, now: u64);
+    /// [`end`]. `control` is `scene.flow`'s, and held.
+    fn end(&self, control: &mut Control, how: GiveUp, now: u64);
 }
 
 /// Takes the bytes of a payload one by one.
@@ -111,6 +133,49 @@ pub trait Visit {
 pub trait Payload {
     /// Shows `visitor` the `length` bytes at `offset`, in order. `false` when not all could be read.
     fn scan<V: Visit>(&self, offset: u32, length: u32, visitor: &mut V) -> bool;
+}
+
+/// A segment that passed the gate, and who speaks to whom. In the kernel it lives in a map, not on the
+/// stack.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Scene {
+    /// The segment.
+    pub segment: Segment,
+    /// Its source.
+    pub source: Address,
+    /// Its destination.
+    pub destination: Address,
+    /// The control connection that it belongs to, once a side is assumed.
+    pub flow: Flow,
+}
+
+impl Scene {
+    /// Nothing yet.
+    pub const EMPTY: Self = Self {
+        segment: Segment::EMPTY,
+        source: Address::ANY,
+        destination: Address::ANY,
+        flow: Endpoint::EMPTY.flow,
+    };
+
+    /// The source is the client.
+    #[inline(always)]
+    fn from_client(&mut self) {
+        self.flow.client = self.source;
+        self.flow.server = self.destination;
+        self.flow.client_port = self.segment.source;
+        self.flow.server_port = self.segment.destination;
+    }
+
+    /// The source is the server.
+    #[inline(always)]
+    fn from_server(&mut self) {
+        self.flow.client = self.destination;
+        self.flow.server = self.source;
+        self.flow.client_port = self.segment.destination;
+        self.flow.server_port = self.segment.source;
+    }
 }
 
 /// What the gate found a segment worth.
@@ -152,30 +217,27 @@ pub fn gate<S: Store>(store: &S, segment: &Segment) -> Interest {
     }
 }
 
-/// Takes in a segment that passed the gate.
+/// Takes in a segment that passed the gate. `scene` has the segment; the rest is filled in.
 #[inline(always)]
 pub fn take<P: Bytes + Payload, S: Store>(
     packet: &P,
     store: &S,
-    segment: &Segment,
+    scene: &mut Scene,
     interest: Interest,
 ) {
-    let Some((source, destination)) = segment.addresses(packet) else {
+    if !scene
+        .segment
+        .addresses(packet, &mut scene.source, &mut scene.destination)
+    {
         store.count(Counter::Unreadable);
         return;
-    };
+    }
     if interest.to_server || interest.from_server {
-        control::take(packet, store, segment, interest, source, destination);
+        control::take(packet, store, scene, interest);
     }
     if interest.data {
-        data::take(store, segment, source, destination);
+        store.data(scene);
     }
-}
-
-/// Moves the count of half-open handshakes on `port` by `delta`.
-#[inline(always)]
-fn half_open<S: Store>(store: &S, port: u16, delta: i32) {
-    store.adjust_port(port, 0, delta);
 }
 
 /// Calls `each` with the keys under which a SYN finds an endpoint: its control connection's server
@@ -183,10 +245,15 @@ fn half_open<S: Store>(store: &S, port: u16, delta: i32) {
 /// and for anybody.
 #[inline(always)]
 fn for_each_key(advertised: Address, flow: &Flow, port: u16, mut each: impl FnMut(&IndexKey)) {
-    each(&IndexKey::new(flow.server, port, flow.client));
-    each(&IndexKey::new(flow.server, port, Address::ANY));
+    // One key, changed in place: the kernel's stack is small.
+    let mut key = IndexKey::new(flow.server, port, flow.client);
+    each(&key);
+    key.client = Address::ANY;
+    each(&key);
     if advertised != flow.server {
-        each(&IndexKey::new(advertised, port, flow.client));
-        each(&IndexKey::new(advertised, port, Address::ANY));
+        key.address = advertised;
+        each(&key);
+        key.client = flow.client;
+        each(&key);
     }
 }

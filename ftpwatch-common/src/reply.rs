@@ -265,7 +265,7 @@ impl ReplyDecoder {
         }
     }
 
-    #[inline(always)]
+    #[cfg_attr(target_arch = "bpf", inline(never))]
     fn end_line(&mut self) -> bool {
         // `227` CRLF has a `\r` for a separator, `227` LF has none.
         if self.column == 3 {
@@ -302,7 +302,7 @@ impl ReplyDecoder {
     }
 
     /// 227 and 228: numbers joined by commas, blanks between them allowed.
-    #[inline(always)]
+    #[cfg_attr(target_arch = "bpf", inline(never))]
     fn in_run(&mut self, byte: u8) {
         match byte {
             b'0'..=b'9' => {
@@ -354,7 +354,7 @@ impl ReplyDecoder {
     }
 
     /// Judges the run of numbers that ends here.
-    #[inline(always)]
+    #[cfg_attr(target_arch = "bpf", inline(never))]
     fn end_run(&mut self) {
         if self.count > 0 && self.current() != 229 && !self.has_endpoint() {
             if self.digits > 0 {
@@ -392,7 +392,7 @@ impl ReplyDecoder {
     }
 
     /// 229: fields between delimiters, the port in the last.
-    #[inline(always)]
+    #[cfg_attr(target_arch = "bpf", inline(never))]
     fn in_fields(&mut self, byte: u8) {
         if self.delimiter == 0 {
             // RFC 2428 has the delimiter after the parenthesis; without one, `|` alone is believed.
@@ -446,7 +446,7 @@ impl ReplyDecoder {
 
     /// Judges the fields that end here: `(|||port|)`, with protocol and address filled in or not, or with
     /// two delimiters in front instead of three, as one server sends it.
-    #[inline(always)]
+    #[cfg_attr(target_arch = "bpf", inline(never))]
     fn end_fields(&mut self) {
         if self.delimiter != 0 && !self.has_endpoint() {
             if self.digits > 0 || self.odd != 0 {

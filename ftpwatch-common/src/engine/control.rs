@@ -1,14 +1,14 @@
 //! Segments of control connections: commands and replies, and what they say of endpoints.
 
-use super::{Found, Interest, Payload, Store, Visit, for_each_key};
+use super::{Found, Interest, Payload, Said, Scene, Store, Visit};
 use crate::{
-    address::{Address, Flow, IndexKey},
+    address::{Address, Flow},
     command::{CommandDecoder, Verb},
     control::{Arrival, Control, Queue, Stream},
     counter::Counter,
     endpoint::{Attempt, Endpoint, GiveUp, missed},
     packet::{Bytes, Segment, flag},
-    record::{About, Kind, Progress, Session, Why},
+    record::{About, Kind, Progress, Why},
     reply::{Advertised, ReplyDecoder},
 };
 
@@ -20,39 +20,27 @@ const SERVER_FIN: u8 = 2;
 pub fn take<P: Bytes + Payload, S: Store>(
     packet: &P,
     store: &S,
-    segment: &Segment,
+    scene: &mut Scene,
     interest: Interest,
-    source: Address,
-    destination: Address,
 ) {
     store.count(Counter::ControlSegments);
     if interest.to_server {
-        let flow = Flow {
-            client: source,
-            server: destination,
-            client_port: segment.source,
-            server_port: segment.destination,
-        };
-        match store.control(&flow) {
+        scene.from_client();
+        match store.control(&scene.flow) {
             Found::Held(mut control) => {
-                return from_client(packet, store, segment, &mut control);
+                return from_client(packet, store, &scene.segment, &mut control);
             }
             Found::Busy => return,
             Found::Missing => {}
         }
     }
     if interest.from_server {
-        let flow = Flow {
-            client: destination,
-            server: source,
-            client_port: segment.destination,
-            server_port: segment.source,
-        };
-        if speaks_ftp(packet, segment) {
-            begin(store, segment, &flow);
+        scene.from_server();
+        if speaks_ftp(packet, &scene.segment) {
+            store.begin(scene);
         }
-        if let Found::Held(mut control) = store.control(&flow) {
-            from_server(packet, store, segment, &mut control);
+        if let Found::Held(mut control) = store.control(&scene.flow) {
+            from_server(packet, store, &scene.segment, &mut control);
         }
     }
 }
@@ -78,7 +66,8 @@ fn speaks_ftp<P: Bytes>(packet: &P, segment: &Segment) -> bool {
 /// Makes an entry for the control connection, unless there is one; anew where the four-tuple was used
 /// again and the entry is the old connection's.
 #[inline(always)]
-fn begin<S: Store>(store: &S, segment: &Segment, flow: &Flow) {
+pub fn begin<S: Store>(store: &S, scene: &Scene) {
+    let Scene { segment, flow, .. } = scene;
     match store.control(flow) {
         Found::Missing => {
             store.open_control(flow, |control| open(control, store, segment, flow));
@@ -130,14 +119,14 @@ fn open<S: Store>(control: &mut Control, store: &S, segment: &Segment, flow: &Fl
 
 #[inline(always)]
 fn tell_session<S: Store>(store: &S, control: &Control, progress: Progress, now: u64) {
-    store.tell_session(Session {
-        kind: Kind::Session as u32,
-        progress: progress as u32,
-        id: control.id,
-        at: now,
-        fingerprint: control.fingerprint,
-        flow: control.flow,
-        pad: 0,
+    store.tell_session(|session| {
+        session.kind = Kind::Session as u32;
+        session.progress = progress as u32;
+        session.id = control.id;
+        session.at = now;
+        session.fingerprint = control.fingerprint;
+        session.flow = control.flow;
+        session.pad = 0;
     });
 }
 
@@ -150,7 +139,7 @@ fn from_client<P: Payload, S: Store>(
 ) {
     let now = store.now();
     if is_new_connection(control, segment) {
-        end(store, control, GiveUp::ClientClosed, now);
+        store.end(control, GiveUp::ClientClosed, now);
     }
     if control.ended_at != 0 || segment.has(flag::SYN) {
         return;
@@ -185,7 +174,7 @@ fn from_client<P: Payload, S: Store>(
         }
     }
     if segment.has(flag::RST) {
-        end(store, control, GiveUp::ClientReset, now);
+        store.end(control, GiveUp::ClientReset, now);
     } else if segment.has(flag::FIN) {
         close(store, control, segment, CLIENT_FIN, now);
     }
@@ -235,7 +224,7 @@ fn from_server<P: Payload, S: Store>(
         }
     }
     if segment.has(flag::RST) {
-        end(store, control, GiveUp::ServerClosed, now);
+        store.end(control, GiveUp::ServerClosed, now);
     } else if segment.has(flag::FIN) {
         close(store, control, segment, SERVER_FIN, now);
     }
@@ -259,9 +248,7 @@ fn acknowledge<S: Store>(store: &S, control: &mut Control, acknowledgement: u32,
     }
     if control.awaiting != 0 && (acknowledgement.wrapping_sub(control.reply_end) as i32) >= 0 {
         control.awaiting = 0;
-        if let Found::Held(mut endpoint) = store.endpoint(control.current) {
-            endpoint.acked_at = now;
-        }
+        store.say(control.current, Said::Acknowledged, now);
     }
 }
 
@@ -269,9 +256,7 @@ fn acknowledge<S: Store>(store: &S, control: &mut Control, acknowledgement: u32,
 #[inline(always)]
 fn lose<S: Store>(store: &S, control: &Control, what: u32) {
     store.count(Counter::Gaps);
-    if let Found::Held(mut endpoint) = store.endpoint(control.current) {
-        endpoint.missed |= what;
-    }
+    store.say(control.current, Said::Missed(what), 0);
 }
 
 /// One side sent FIN.
@@ -288,13 +273,13 @@ fn close<S: Store>(store: &S, control: &mut Control, segment: &Segment, side: u8
         give_up(store, control, how, now);
     }
     if control.fins == CLIENT_FIN | SERVER_FIN {
-        end(store, control, how, now);
+        store.end(control, how, now);
     }
 }
 
 /// The control connection is over.
 #[inline(always)]
-fn end<S: Store>(store: &S, control: &mut Control, how: GiveUp, now: u64) {
+pub fn end<S: Store>(store: &S, control: &mut Control, how: GiveUp, now: u64) {
     if control.ended_at != 0 {
         return;
     }
@@ -307,24 +292,13 @@ fn end<S: Store>(store: &S, control: &mut Control, how: GiveUp, now: u64) {
 /// The client is done with the endpoint at hand, as far as the control connection shows.
 #[inline(always)]
 fn give_up<S: Store>(store: &S, control: &Control, how: GiveUp, now: u64) {
-    if let Found::Held(mut endpoint) = store.endpoint(control.current)
-        && endpoint.gave_up_at == 0
-    {
-        endpoint.gave_up_at = now;
-        endpoint.gave_up = how as u8;
-        if endpoint.connected == 0 {
-            endpoint.why = Why::GaveUp as u32;
-            store.tell_endpoint(&endpoint);
-        }
-    }
+    store.say(control.current, Said::GaveUp(how), now);
 }
 
 /// What comes from now on is not about the endpoint at hand.
 #[inline(always)]
 fn release<S: Store>(store: &S, control: &mut Control) {
-    if let Found::Held(mut endpoint) = store.endpoint(control.current) {
-        endpoint.released = 1;
-    }
+    store.say(control.current, Said::Released, 0);
     control.current = 0;
     control.awaiting = 0;
 }
@@ -339,41 +313,29 @@ impl<S: Store> Visit for Commands<'_, S> {
     #[inline(always)]
     fn byte(&mut self, byte: u8) {
         if self.control.command.step(byte) {
-            self.command();
+            self.store.command(self.control, self.now);
         }
     }
 }
 
-impl<S: Store> Commands<'_, S> {
-    #[inline(always)]
-    fn command(&mut self) {
-        let Self {
-            control,
-            store,
-            now,
-        } = self;
-        let (store, now) = (*store, *now);
-        control.reply.close_open_reply();
-        let verb = control.command.verb();
-        let waiting = control.queue.has_transfer();
-        if !control.queue.push(verb) {
-            lose(store, control, missed::PIPELINE);
+/// A command is complete: `control.command` has it.
+#[inline(always)]
+pub fn command<S: Store>(store: &S, control: &mut Control, now: u64) {
+    control.reply.close_open_reply();
+    let verb = control.command.verb();
+    let waiting = control.queue.has_transfer();
+    if !control.queue.push(verb) {
+        lose(store, control, missed::PIPELINE);
+    }
+    match verb {
+        Verb::Transfer => {
+            control.transfer = control.command.name();
+            store.say(control.current, Said::Command(control.transfer), now);
         }
-        match verb {
-            Verb::Transfer => {
-                control.transfer = control.command.name();
-                if let Found::Held(mut endpoint) = store.endpoint(control.current)
-                    && endpoint.command_at == 0
-                {
-                    endpoint.command_at = now;
-                    endpoint.command = control.transfer;
-                }
-            }
-            Verb::Abort => give_up(store, control, GiveUp::Abort, now),
-            // Pipelined behind a transfer, QUIT waits for its end.
-            Verb::Quit if !waiting => give_up(store, control, GiveUp::Quit, now),
-            _ => {}
-        }
+        Verb::Abort => give_up(store, control, GiveUp::Abort, now),
+        // Pipelined behind a transfer, QUIT waits for its end.
+        Verb::Quit if !waiting => give_up(store, control, GiveUp::Quit, now),
+        _ => {}
     }
 }
 
@@ -389,15 +351,26 @@ impl<S: Store> Visit for Replies<'_, S> {
     fn byte(&mut self, byte: u8) {
         self.sequence = self.sequence.wrapping_add(1);
         if self.control.reply.step(byte) {
-            self.reply();
+            self.store.reply(self.control, self.sequence, self.now);
         }
     }
 }
 
+/// A reply is complete: `control.reply` has it, and it ends before `sequence`.
+#[inline(always)]
+pub fn reply<S: Store>(store: &S, control: &mut Control, sequence: u32, now: u64) {
+    Replies {
+        control,
+        store,
+        sequence,
+        now,
+    }
+    .take();
+}
+
 impl<S: Store> Replies<'_, S> {
-    /// A reply is complete.
     #[inline(always)]
-    fn reply(&mut self) {
+    fn take(&mut self) {
         let code = self.control.reply.code();
         match self.control.reply.advertised() {
             Advertised::Endpoint(address, port) => {
@@ -433,20 +406,7 @@ impl<S: Store> Replies<'_, S> {
         if !of_transfer {
             return;
         }
-        let transfer = self.control.transfer;
-        if let Found::Held(mut endpoint) = self.store.endpoint(self.control.current)
-            && endpoint.announced_at == 0
-        {
-            endpoint.announced_at = self.now;
-            endpoint.announced = code;
-            if endpoint.command_at == 0 {
-                endpoint.command = transfer;
-            }
-            if endpoint.connected == 0 {
-                endpoint.why = Why::Announced as u32;
-                self.store.tell_endpoint(&endpoint);
-            }
-        }
+        self.say(Said::Announced(code));
     }
 
     /// A final reply: it answers the oldest command.
@@ -460,7 +420,8 @@ impl<S: Store> Replies<'_, S> {
             }
             Some(Verb::Auth) if code == 234 => {
                 self.control.blind = 1;
-                lose_to_tls(self.store, self.control);
+                // An endpoint that was advertised before is out of sight.
+                self.say(Said::Missed(missed::REPLIES | missed::COMMANDS));
                 tell_session(self.store, self.control, Progress::Blind, self.now);
                 return;
             }
@@ -473,22 +434,17 @@ impl<S: Store> Replies<'_, S> {
         }
     }
 
+    /// Of the endpoint at hand.
+    #[inline(always)]
+    fn say(&self, said: Said) {
+        self.store.say(self.control.current, said, self.now);
+    }
+
     /// The final reply to the transfer command.
     #[inline(always)]
     fn finished(&mut self, code: u16) {
         let failed = matches!(code, 421 | 425 | 426 | 522);
-        let transfer = self.control.transfer;
-        if let Found::Held(mut endpoint) = self.store.endpoint(self.control.current)
-            && endpoint.final_at == 0
-        {
-            endpoint.final_at = self.now;
-            endpoint.final_code = code;
-            if endpoint.command_at == 0 {
-                endpoint.command = transfer;
-            }
-            endpoint.why = Why::Final as u32;
-            self.store.tell_endpoint(&endpoint);
-        }
+        self.say(Said::Finished(code));
         if failed && code != 426 {
             self.tell_line(About::Failure, code);
         }
@@ -531,14 +487,7 @@ impl<S: Store> Replies<'_, S> {
         } = self;
         let (store, now, reply_end) = (*store, *now, *sequence);
         let id = store.new_id();
-        let previous = store.index(&IndexKey::new(
-            control.flow.server,
-            port,
-            control.flow.client,
-        ));
-        shadow(store, previous, control.id);
-        store.count(Counter::Advertised);
-        let stored = store.insert_endpoint(id, |endpoint| {
+        let stored = store.advertise(|endpoint| {
             // Every field is named, so that a new one cannot be forgotten.
             let Endpoint {
                 kind,
@@ -566,6 +515,7 @@ impl<S: Store> Replies<'_, S> {
                 client_visible,
                 released,
                 connected,
+                half_open,
                 attempts,
                 text,
             } = endpoint;
@@ -573,7 +523,7 @@ impl<S: Store> Replies<'_, S> {
             *why = Why::Advertised as u32;
             *its_id = id;
             *its_control = control.id;
-            *its_previous = previous;
+            *its_previous = 0;
             *advertised_at = now;
             *acked_at = 0;
             *gave_up_at = 0;
@@ -594,43 +544,14 @@ impl<S: Store> Replies<'_, S> {
             *client_visible = control.client_visible;
             *released = 0;
             *connected = 0;
+            *half_open = 0;
             *attempts = [Attempt::FREE; 4];
             *text = *control.reply.text();
         });
-        if !stored {
-            return;
+        if stored {
+            control.current = id;
+            control.reply_end = reply_end;
+            control.awaiting = 1;
         }
-        store.adjust_port(port, 1, 0);
-        let mut indexed = true;
-        for_each_key(address, &control.flow, port, |key| {
-            indexed &= store.set_index(key, id)
-        });
-        if !indexed && let Found::Held(mut endpoint) = store.endpoint(id) {
-            endpoint.missed |= missed::INDEX;
-        }
-        control.current = id;
-        control.reply_end = reply_end;
-        control.awaiting = 1;
-    }
-}
-
-/// Two control connections of one client were given the same address and port: a SYN can only be the
-/// newer one's, so the older one's absence proves nothing.
-#[inline(always)]
-fn shadow<S: Store>(store: &S, previous: u64, control: u64) {
-    if previous != 0
-        && let Found::Held(mut endpoint) = store.endpoint(previous)
-        && endpoint.control != control
-        && endpoint.released == 0
-    {
-        endpoint.missed |= missed::SHADOWED;
-    }
-}
-
-/// What follows AUTH cannot be read, and an endpoint that was advertised before it is out of sight.
-#[inline(always)]
-fn lose_to_tls<S: Store>(store: &S, control: &Control) {
-    if let Found::Held(mut endpoint) = store.endpoint(control.current) {
-        endpoint.missed |= missed::REPLIES | missed::COMMANDS;
     }
 }

@@ -1,8 +1,7 @@
 //! Segments that may belong to an endpoint: SYN, SYN-ACK, RST, and the ACK that completes a handshake.
 
-use super::{Found, Store, half_open};
+use super::{Found, Scene, Store, endpoint::find};
 use crate::{
-    address::{Address, IndexKey},
     endpoint::{Attempt, Endpoint, missed},
     packet::{Segment, flag},
     record::Why,
@@ -11,85 +10,50 @@ use crate::{
 /// How far beyond the SYN a SYN-ACK may acknowledge: data in the SYN (RFC 7413).
 const FAST_OPEN_BYTES: u32 = 1 << 16;
 
-/// Takes in a segment between `source` and `destination` that the gate let through.
+/// Takes in a segment that the gate let through.
 #[inline(always)]
-pub fn take<S: Store>(store: &S, segment: &Segment, source: Address, destination: Address) {
+pub fn take<S: Store>(store: &S, scene: &Scene) {
+    let segment = &scene.segment;
     if segment.has(flag::SYN) && !segment.has(flag::ACK) {
-        return syn(store, segment, source, destination);
+        return syn(store, scene);
     }
     // From the server: SYN-ACK and RST. From the client: ACK and RST.
-    if segment.flags & (flag::SYN | flag::RST) != 0
-        && answered(
-            store,
-            segment,
-            source,
-            segment.source,
-            destination,
-            segment.destination,
-            true,
-        )
-    {
+    if segment.flags & (flag::SYN | flag::RST) != 0 && answered(store, scene, true) {
         return;
     }
     if !segment.has(flag::SYN) {
-        answered(
-            store,
-            segment,
-            destination,
-            segment.destination,
-            source,
-            segment.source,
-            false,
-        );
+        answered(store, scene, false);
     }
 }
 
-/// The endpoint at `address`:`port` for `client`, and whether it was advertised to somebody else.
-#[inline(always)]
-fn find<S: Store>(store: &S, address: Address, port: u16, client: Address) -> (u64, bool) {
-    let own = store.index(&IndexKey::new(address, port, client));
-    if own != 0 {
-        return (own, false);
+#[cfg_attr(target_arch = "bpf", inline(never))]
+fn syn<S: Store>(store: &S, scene: &Scene) {
+    let Scene {
+        segment,
+        source: client,
+        destination: address,
+        ..
+    } = scene;
+    let id = find(store, address, segment.destination, client);
+    if id == 0 || repeated(store, scene, id) {
+        return;
     }
-    (
-        store.index(&IndexKey::new(address, port, Address::ANY)),
-        true,
-    )
-}
-
-#[inline(always)]
-fn syn<S: Store>(store: &S, segment: &Segment, client: Address, address: Address) {
-    let (newest, foreign) = find(store, address, segment.destination, client);
-    // A SYN that was seen before may be of the endpoint that had this port before.
-    let mut id = newest;
-    for _ in 0..2 {
-        let Found::Held(mut endpoint) = store.endpoint(id) else {
-            break;
-        };
-        if let Some(attempt) = endpoint.attempt_of_syn(client, segment.source, segment.sequence) {
-            attempt.syns = attempt.syns.saturating_add(1);
-            return;
-        }
-        id = endpoint.previous;
-    }
-    if let Found::Held(mut endpoint) = store.endpoint(newest) {
-        let via_control = address != endpoint.address;
+    if let Found::Held(mut endpoint) = store.endpoint(id) {
+        let foreign = *client != endpoint.flow.client;
+        let via_control = *address != endpoint.address;
         let now = store.now();
-        let port = endpoint.port;
         let Some(slot) = free_slot(&mut endpoint, foreign) else {
             if !foreign {
                 endpoint.missed |= missed::ATTEMPTS;
             }
             return;
         };
-        if slot.is_half_open() {
-            half_open(store, port, -1);
-        }
+        let forgotten = slot.is_half_open();
         slot.syn_at = now;
         slot.syn_ack_at = 0;
         slot.ack_at = 0;
         slot.rst_at = 0;
-        slot.client = client;
+        slot.client = *client;
         slot.isn = segment.sequence;
         slot.server_isn = 0;
         slot.port = segment.source;
@@ -97,12 +61,42 @@ fn syn<S: Store>(store: &S, segment: &Segment, client: Address, address: Address
         slot.via_control = via_control as u8;
         slot.foreign = foreign as u8;
         slot.aborted = 0;
+        if forgotten {
+            half_open(store, &mut endpoint, -1);
+        }
     }
+}
+
+/// Whether the SYN was seen before: by the endpoint `id`, or by the one that had its port before.
+#[cfg_attr(target_arch = "bpf", inline(never))]
+fn repeated<S: Store>(store: &S, scene: &Scene, id: u64) -> bool {
+    let segment = &scene.segment;
+    let mut id = id;
+    for _ in 0..2 {
+        let Found::Held(mut endpoint) = store.endpoint(id) else {
+            return false;
+        };
+        if let Some(attempt) =
+            endpoint.attempt_of_syn(&scene.source, segment.source, segment.sequence)
+        {
+            attempt.syns = attempt.syns.saturating_add(1);
+            return true;
+        }
+        id = endpoint.previous;
+    }
+    false
+}
+
+/// One half-open handshake more, or less.
+#[inline(always)]
+fn half_open<S: Store>(store: &S, endpoint: &mut Endpoint, delta: i32) {
+    endpoint.half_open = endpoint.half_open.wrapping_add_signed(delta);
+    store.adjust_port(endpoint.port, 0, delta);
 }
 
 /// A slot for a new attempt: a free one; else, for the control connection's own client, one that is a
 /// stranger's, or that was refused.
-#[inline(always)]
+#[cfg_attr(target_arch = "bpf", inline(never))]
 fn free_slot(endpoint: &mut Endpoint, foreign: bool) -> Option<&mut Attempt> {
     let mut best = usize::MAX;
     for at in 0..endpoint.attempts.len() {
@@ -118,39 +112,65 @@ fn free_slot(endpoint: &mut Endpoint, foreign: bool) -> Option<&mut Attempt> {
     endpoint.attempts.get_mut(best)
 }
 
-/// A segment between `client` and the endpoint at `address`:`port`, which a SYN opened before.
+/// A segment from an endpoint, or else from its client, on a four-tuple that a SYN opened before.
 /// `true` when it was that.
-#[inline(always)]
-fn answered<S: Store>(
-    store: &S,
-    segment: &Segment,
-    address: Address,
-    port: u16,
-    client: Address,
-    client_port: u16,
-    from_server: bool,
-) -> bool {
-    let (mut id, _) = find(store, address, port, client);
+#[cfg_attr(target_arch = "bpf", inline(never))]
+fn answered<S: Store>(store: &S, scene: &Scene, from_server: bool) -> bool {
+    let segment = &scene.segment;
+    let mut id = if from_server {
+        find(store, &scene.source, segment.source, &scene.destination)
+    } else {
+        find(
+            store,
+            &scene.destination,
+            segment.destination,
+            &scene.source,
+        )
+    };
+    // The four-tuple may be of the endpoint that had this port before.
     for _ in 0..2 {
-        let Found::Held(mut endpoint) = store.endpoint(id) else {
-            return false;
-        };
-        let now = store.now();
-        if let Some(attempt) = endpoint.attempt_of(client, client_port) {
-            let change = if from_server {
-                server_says(attempt, segment, now)
-            } else {
-                client_says(attempt, segment, now)
-            };
-            let foreign = attempt.foreign != 0;
-            if let Some(change) = change {
-                apply(store, &mut endpoint, change, foreign);
-                return true;
-            }
+        match answered_by(store, scene, from_server, id) {
+            Hop::Done => return true,
+            Hop::Before(0) => return false,
+            Hop::Before(before) => id = before,
         }
-        id = endpoint.previous;
     }
     false
+}
+
+enum Hop {
+    Done,
+    /// Not this endpoint. The one before it may be.
+    Before(u64),
+}
+
+#[cfg_attr(target_arch = "bpf", inline(never))]
+fn answered_by<S: Store>(store: &S, scene: &Scene, from_server: bool, id: u64) -> Hop {
+    let segment = &scene.segment;
+    let (client, port) = if from_server {
+        (&scene.destination, segment.destination)
+    } else {
+        (&scene.source, segment.source)
+    };
+    let Found::Held(mut endpoint) = store.endpoint(id) else {
+        return Hop::Before(0);
+    };
+    let before = Hop::Before(endpoint.previous);
+    let Some(attempt) = endpoint.attempt_of(client, port) else {
+        return before;
+    };
+    let now = store.now();
+    let change = if from_server {
+        server_says(attempt, segment, now)
+    } else {
+        client_says(attempt, segment, now)
+    };
+    let foreign = attempt.foreign != 0;
+    let Some(change) = change else {
+        return before;
+    };
+    apply(store, &mut endpoint, change, foreign);
+    Hop::Done
 }
 
 /// What a segment changes about an attempt.
@@ -164,7 +184,7 @@ enum Change {
 }
 
 /// SYN-ACK or RST from the server. `None` when it is not about this attempt's SYN.
-#[inline(always)]
+#[cfg_attr(target_arch = "bpf", inline(never))]
 fn server_says(attempt: &mut Attempt, segment: &Segment, now: u64) -> Option<Change> {
     if segment.has(flag::RST) && attempt.syn_ack_at != 0 {
         return Some(abort(attempt));
@@ -192,7 +212,7 @@ fn server_says(attempt: &mut Attempt, segment: &Segment, now: u64) -> Option<Cha
 }
 
 /// ACK or RST from the client.
-#[inline(always)]
+#[cfg_attr(target_arch = "bpf", inline(never))]
 fn client_says(attempt: &mut Attempt, segment: &Segment, now: u64) -> Option<Change> {
     if !attempt.is_half_open() {
         return None;
@@ -225,10 +245,10 @@ fn abort(attempt: &mut Attempt) -> Change {
 fn apply<S: Store>(store: &S, endpoint: &mut Endpoint, change: Change, foreign: bool) {
     match change {
         Change::Nothing => {}
-        Change::HalfOpen => half_open(store, endpoint.port, 1),
-        Change::Aborted => half_open(store, endpoint.port, -1),
+        Change::HalfOpen => half_open(store, endpoint, 1),
+        Change::Aborted => half_open(store, endpoint, -1),
         Change::Connected => {
-            half_open(store, endpoint.port, -1);
+            half_open(store, endpoint, -1);
             if !foreign {
                 endpoint.connected = 1;
             }

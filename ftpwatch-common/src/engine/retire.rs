@@ -3,7 +3,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Found, Store, for_each_key};
+use super::{Found, Store, endpoint::forget_keys};
 use crate::address::Flow;
 
 /// A wish to forget something.
@@ -44,20 +44,11 @@ fn retire_endpoint<S: Store>(store: &S, id: u64) {
     let Found::Held(mut endpoint) = store.endpoint(id) else {
         return;
     };
-    let half_open = endpoint
-        .attempts
-        .iter()
-        .filter(|a| a.is_half_open())
-        .count();
-    let (address, flow, port) = (endpoint.address, endpoint.flow, endpoint.port);
-    // Whoever holds a pointer to the entry sees that it is nobody's now.
+    forget_keys(store, &endpoint);
+    let (port, half_open) = (endpoint.port, endpoint.half_open as i32);
+    // Whoever still holds a pointer to the entry sees that it is nobody's now.
     endpoint.id = 0;
     drop(endpoint);
-    for_each_key(address, &flow, port, |key| {
-        if store.index(key) == id {
-            store.remove_index(key);
-        }
-    });
-    store.adjust_port(port, -1, -(half_open as i32));
+    store.adjust_port(port, -1, -half_open);
     store.remove_endpoint(id);
 }

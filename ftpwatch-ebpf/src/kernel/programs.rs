@@ -1,0 +1,118 @@
+//! The programs.
+
+use aya_ebpf::{
+    bindings::{TC_ACT_UNSPEC, xdp_action::XDP_PASS},
+    macros::{classifier, xdp},
+    programs::{TcContext, XdpContext},
+};
+use ftpwatch_common::{
+    engine::{self, Interest, Request, Scene},
+    packet::{self, Bytes, Link, Skip},
+};
+
+use super::{maps::SCRATCH, skb::Skb, store::Maps, xdp::Frame};
+
+/// tc, ingress and egress, on a link with Ethernet headers.
+#[classifier]
+pub fn ftpwatch_ether(context: TcContext) -> i32 {
+    classify(&context, Link::Ethernet);
+    // "No opinion": the next program, or the qdisc's other filters, go on as if this one were not there.
+    TC_ACT_UNSPEC
+}
+
+/// tc, ingress and egress, on a link without Ethernet headers.
+#[classifier]
+pub fn ftpwatch_ip(context: TcContext) -> i32 {
+    classify(&context, Link::Ip);
+    TC_ACT_UNSPEC
+}
+
+/// XDP, for the ingress half. XDP never sees what is sent.
+#[xdp]
+pub fn ftpwatch_xdp(context: XdpContext) -> u32 {
+    let frame = Frame::new(&context);
+    if let Ok(segment) = packet::walk(&frame.linear(), Link::Ethernet, frame.total()) {
+        let interest = engine::gate(&Maps, &segment);
+        if interest.any() {
+            take_frame(&frame, interest);
+        }
+    }
+    XDP_PASS
+}
+
+/// Attached nowhere: the user half runs it on a "packet" that is a [`Request`], so that what it is done
+/// with is taken out under the same locks as everything else.
+#[classifier]
+pub fn ftpwatch_retire(context: TcContext) -> i32 {
+    let skb = Skb::new(&context);
+    if let Some(bytes) = skb.load::<{ size_of::<Request>() }>(REQUEST_OFFSET) {
+        engine::retire(&Maps, &bytemuck::pod_read_unaligned(&bytes));
+    }
+    TC_ACT_UNSPEC
+}
+
+/// The kernel takes the first bytes of a test packet for its Ethernet header.
+const REQUEST_OFFSET: usize = 14;
+
+#[inline(always)]
+fn classify(context: &TcContext, link: Link) {
+    let skb = Skb::new(context);
+    match packet::walk(&skb.linear(), link, skb.total()) {
+        // Most packets end here.
+        Ok(segment) => {
+            let interest = engine::gate(&Maps, &segment);
+            if interest.any() {
+                take(&skb, link, interest);
+            }
+        }
+        Err(Skip::Short) => take_slowly(&skb, link),
+        Err(_) => {}
+    }
+}
+
+/// This processor's scene.
+#[inline(always)]
+fn scene() -> Option<&'static mut Scene> {
+    let scratch = SCRATCH.get_ptr_mut(0)?;
+    // SAFETY: the scratch space is this processor's own, and a program asks for its scene once.
+    Some(unsafe { &mut (*scratch).scene })
+}
+
+// What follows are functions of their own, and walk again, so that the gate's stack stays small: it and
+// theirs together must fit into 512 bytes.
+
+/// A segment of interest.
+#[inline(never)]
+fn take(skb: &Skb, link: Link, interest: Interest) {
+    if let Some(scene) = scene()
+        && let Ok(segment) = packet::walk(&skb.linear(), link, skb.total())
+    {
+        scene.segment = segment;
+        engine::take(skb, &Maps, scene, interest);
+    }
+}
+
+/// Headers beyond the linear part: rare, and worth a copy.
+#[inline(never)]
+fn take_slowly(skb: &Skb, link: Link) {
+    if let Some(scene) = scene()
+        && let Ok(segment) = packet::walk(skb, link, skb.total())
+    {
+        scene.segment = segment;
+        let interest = engine::gate(&Maps, &scene.segment);
+        if interest.any() {
+            engine::take(skb, &Maps, scene, interest);
+        }
+    }
+}
+
+/// [`take`] for XDP.
+#[inline(never)]
+fn take_frame(frame: &Frame, interest: Interest) {
+    if let Some(scene) = scene()
+        && let Ok(segment) = packet::walk(&frame.linear(), Link::Ethernet, frame.total())
+    {
+        scene.segment = segment;
+        engine::take(frame, &Maps, scene, interest);
+    }
+}

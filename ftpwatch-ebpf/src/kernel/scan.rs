@@ -1,0 +1,95 @@
+//! Going through a payload byte by byte.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{check_bounds_signed, helpers::bpf_loop};
+use ftpwatch_common::engine::Visit;
+
+use super::maps::{CHUNK, SCRATCH};
+
+/// A packet whose bytes can be copied out.
+pub trait Source {
+    /// Copies `length` bytes at `offset` to `to`. `false` when the packet does not have them.
+    ///
+    /// # Safety
+    ///
+    /// `to` has room for `length` bytes.
+    unsafe fn copy(&self, offset: u32, to: *mut c_void, length: u32) -> bool;
+}
+
+/// What the loop needs.
+struct Scan<'a, S, V> {
+    source: &'a S,
+    chunk: *mut [u8; CHUNK],
+    visitor: &'a mut V,
+    offset: u32,
+    length: u32,
+    failed: u32,
+}
+
+/// Shows `visitor` the `length` bytes at `offset`. `false` when not all could be read.
+#[inline(always)]
+pub fn scan<S: Source, V: Visit>(source: &S, offset: u32, length: u32, visitor: &mut V) -> bool {
+    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+        return false;
+    };
+    let mut scan = Scan {
+        source,
+        // SAFETY: `scratch` is a map's value; no reference is made.
+        chunk: unsafe { &raw mut (*scratch).chunk },
+        visitor,
+        offset,
+        length,
+        failed: 0,
+    };
+    // A loop that the verifier follows byte by byte exceeds its limit at 128 bytes; a callback it follows
+    // a few times only (kernel 5.17).
+    //
+    // SAFETY: `each::<S, V>` takes what `scan` is, which outlives the call.
+    unsafe {
+        bpf_loop(
+            length,
+            each::<S, V> as *mut c_void,
+            (&raw mut scan).cast(),
+            0,
+        );
+    }
+    scan.failed == 0
+}
+
+/// The byte number `index`. Non-zero ends the loop.
+unsafe extern "C" fn each<S: Source, V: Visit>(index: u32, scan: *mut c_void) -> i64 {
+    // SAFETY: `scan` passes its own `Scan<S, V>`, which lives until the loop is over.
+    let scan = unsafe { &mut *scan.cast::<Scan<'_, S, V>>() };
+    let at = index as usize & (CHUNK - 1);
+    if at == 0 && !scan.load_chunk(index) {
+        scan.failed = 1;
+        return 1;
+    }
+    // SAFETY: the mask keeps `at` inside the chunk, which is a map's value.
+    let byte = unsafe { (*scan.chunk)[at] };
+    scan.visitor.byte(byte);
+    0
+}
+
+impl<S: Source, V: Visit> Scan<'_, S, V> {
+    /// Copies the next `CHUNK` bytes from `index` on, or what is left of them.
+    #[inline(always)]
+    fn load_chunk(&mut self, index: u32) -> bool {
+        let left = i64::from(self.length) - i64::from(index);
+        let length = if left > CHUNK as i64 {
+            CHUNK as i64
+        } else {
+            left
+        };
+        // The verifier refuses a length that may be zero (aya #1207), and LLVM drops a plain comparison.
+        if !check_bounds_signed(length, 1, CHUNK as i64) {
+            return false;
+        }
+        // SAFETY: the chunk has room for `length` bytes, which is checked above.
+        unsafe {
+            self.source
+                .copy(self.offset + index, self.chunk.cast(), length as u32)
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! The engine's store over BPF maps.
+
+use core::arch::asm;
+
+use aya_ebpf::{
+    bindings::{BPF_ANY, BPF_NOEXIST},
+    helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns},
+};
+use ftpwatch_common::{
+    address::{Flow, IndexKey},
+    control::Control,
+    counter::Counter,
+    endpoint::{Endpoint, GiveUp},
+    engine::{Found, Port, Said, Scene, Store},
+    record::{Line, Session, Why},
+};
+
+use super::{
+    lock::{Held, add},
+    maps::{CONTROL_PORT, CONTROLS, ENDPOINTS, IDS, INDEX, NEWS, PORTS, SCRATCH, TALLY},
+    outline,
+};
+
+/// Ids of one processor: enough for 30,000 a second for a year.
+const IDS_BITS: u32 = 40;
+
+/// The maps.
+pub struct Maps;
+
+impl Store for Maps {
+    type ControlRef<'a> = Held<Control>;
+    type EndpointRef<'a> = Held<Endpoint>;
+
+    #[inline(always)]
+    fn port(&self, port: u16) -> Port {
+        let Some(entry) = PORTS.get(u32::from(port)) else {
+            return Port::default();
+        };
+        Port {
+            control: entry.pending & CONTROL_PORT != 0,
+            pending: entry.pending & !CONTROL_PORT != 0,
+            half_open: entry.half_open != 0,
+        }
+    }
+
+    #[inline(always)]
+    fn adjust_port(&self, port: u16, pending: i32, half_open: i32) {
+        if let Some(entry) = PORTS.get_ptr_mut(u32::from(port)) {
+            // SAFETY: `entry` is a map's value; no reference is made.
+            let cells = unsafe { (&raw mut (*entry).pending, &raw mut (*entry).half_open) };
+            if pending != 0 {
+                add(cells.0, i64::from(pending));
+            }
+            if half_open != 0 {
+                add(cells.1, i64::from(half_open));
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn now(&self) -> u64 {
+        // SAFETY: the helper takes nothing.
+        unsafe { bpf_ktime_get_ns() }
+    }
+
+    #[inline(always)]
+    fn new_id(&self) -> u64 {
+        let Some(last) = IDS.get_ptr_mut(0) else {
+            return 0;
+        };
+        // SAFETY: the value is this processor's own, and the helper takes nothing.
+        unsafe {
+            *last += 1;
+            ((u64::from(bpf_get_smp_processor_id()) + 1) << IDS_BITS) | *last
+        }
+    }
+
+    #[inline(always)]
+    fn count(&self, counter: Counter) {
+        if let Some(tally) = TALLY.get_ptr_mut(counter as u32) {
+            // SAFETY: the value is this processor's own.
+            unsafe { *tally += 1 };
+        }
+    }
+
+    #[inline(always)]
+    fn control(&self, flow: &Flow) -> Found<Held<Control>> {
+        let Some(entry) = CONTROLS.get_ptr_mut(flow) else {
+            return Found::Missing;
+        };
+        let Some(control) = Held::take(entry) else {
+            self.count(Counter::Contended);
+            return Found::Busy;
+        };
+        // Being removed.
+        if control.id == 0 {
+            return Found::Missing;
+        }
+        Found::Held(control)
+    }
+
+    #[inline(always)]
+    fn open_control(&self, flow: &Flow, fill: impl FnOnce(&mut Control)) {
+        let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+            return;
+        };
+        // SAFETY: the scratch space is this processor's own, and `control` is used here alone.
+        let control = unsafe { &mut (*scratch).control };
+        fill(control);
+        if CONTROLS
+            .insert(flow, &*control, u64::from(BPF_NOEXIST))
+            .is_err()
+        {
+            self.count(Counter::ControlsFull);
+        }
+    }
+
+    #[inline(always)]
+    fn remove_control(&self, flow: &Flow) {
+        // Failing means that it is gone already.
+        let _ = CONTROLS.remove(flow);
+    }
+
+    #[inline(always)]
+    fn endpoint(&self, id: u64) -> Found<Held<Endpoint>> {
+        if id == 0 {
+            return Found::Missing;
+        }
+        let Some(entry) = ENDPOINTS.get_ptr_mut(id) else {
+            return Found::Missing;
+        };
+        let Some(endpoint) = Held::take(entry) else {
+            self.count(Counter::Contended);
+            return Found::Busy;
+        };
+        // The memory of a removed entry may be another's by now.
+        if endpoint.id != id {
+            return Found::Missing;
+        }
+        Found::Held(endpoint)
+    }
+
+    #[inline(always)]
+    fn insert_endpoint(&self, endpoint: &mut Endpoint) -> bool {
+        let stored = ENDPOINTS
+            .insert(endpoint.id, &*endpoint, u64::from(BPF_NOEXIST))
+            .is_ok();
+        if !stored {
+            self.count(Counter::EndpointsFull);
+            endpoint.why = Why::Unstored as u32;
+        }
+        self.tell_endpoint(endpoint);
+        stored
+    }
+
+    #[inline(always)]
+    fn remove_endpoint(&self, id: u64) {
+        // Failing means that it is gone already.
+        let _ = ENDPOINTS.remove(id);
+    }
+
+    #[inline(always)]
+    fn index(&self, key: &IndexKey) -> u64 {
+        // SAFETY: the value is one word, so it is never read half written.
+        unsafe { INDEX.get(key) }.copied().unwrap_or(0)
+    }
+
+    #[inline(always)]
+    fn set_index(&self, key: &IndexKey, id: u64) -> bool {
+        let set = INDEX.insert(key, id, u64::from(BPF_ANY)).is_ok();
+        if !set {
+            self.count(Counter::IndexFull);
+        }
+        set
+    }
+
+    #[inline(always)]
+    fn remove_index(&self, key: &IndexKey) {
+        // Failing means that it is gone already.
+        let _ = INDEX.remove(key);
+    }
+
+    #[inline(always)]
+    fn tell_endpoint(&self, endpoint: &Endpoint) {
+        if NEWS.output::<Endpoint>(endpoint, 0).is_err() {
+            self.count(Counter::RingFull);
+        }
+    }
+
+    #[inline(always)]
+    fn tell_session(&self, fill: impl FnOnce(&mut Session)) {
+        let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+            return;
+        };
+        // SAFETY: the scratch space is this processor's own, and `session` is used here alone.
+        let session = unsafe { &mut (*scratch).session };
+        fill(session);
+        if NEWS.output::<Session>(&*session, 0).is_err() {
+            self.count(Counter::RingFull);
+        }
+    }
+
+    #[inline(always)]
+    fn tell_line(&self, fill: impl FnOnce(&mut Line)) {
+        let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+            return;
+        };
+        // SAFETY: the scratch space is this processor's own, and `line` is used here alone.
+        let line = unsafe { &mut (*scratch).line };
+        fill(line);
+        if NEWS.output::<Line>(&*line, 0).is_err() {
+            self.count(Counter::RingFull);
+        }
+    }
+
+    #[inline(always)]
+    fn say(&self, id: u64, said: Said, now: u64) {
+        if id != 0 {
+            outline::say(id, said.pack(), now);
+        }
+    }
+
+    #[inline(always)]
+    fn advertise(&self, fill: impl FnOnce(&mut Endpoint)) -> bool {
+        let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+            return false;
+        };
+        // SAFETY: the scratch space is this processor's own; `publish` reads it after `fill` is done.
+        fill(unsafe { &mut (*scratch).endpoint });
+        outline::publish() != 0
+    }
+
+    #[inline(always)]
+    fn data(&self, _: &Scene) {
+        outline::data();
+    }
+
+    #[inline(always)]
+    fn begin(&self, _: &Scene) {
+        outline::begin();
+    }
+
+    #[inline(always)]
+    fn command(&self, control: &mut Control, now: u64) {
+        outline::command(now);
+        changed(control);
+    }
+
+    #[inline(always)]
+    fn reply(&self, control: &mut Control, sequence: u32, now: u64) {
+        outline::reply(sequence, now);
+        changed(control);
+    }
+
+    #[inline(always)]
+    fn end(&self, control: &mut Control, how: GiveUp, now: u64) {
+        outline::end(how as u32, now);
+        changed(control);
+    }
+}
+
+/// Says to the compiler what the call before it did: it changed what `control` points to.
+#[inline(always)]
+fn changed(control: &mut Control) {
+    // SAFETY: the instruction does nothing; that it might write through the pointer is what it is for. (An
+    // empty one gets a line number of its own at its successor's place, which the kernel refuses.)
+    unsafe { asm!("{0} = {0}", in(reg) control) };
+}
