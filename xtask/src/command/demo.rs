@@ -8,6 +8,9 @@ use crate::install::{self, privilege};
 
 /// Builds ftpwatch and the demo, and becomes the demo.
 pub fn demo() -> Result<()> {
+    let ftpwatch = cargo::release("ftpwatch");
+    let environment = [(OsStr::new("FTPWATCH"), ftpwatch.as_os_str())];
+    let mut demo = privilege::as_root(&cargo::release("examples/demo"), &environment)?;
     install::toolchain()?;
     install::for_demo()?;
     // At once, because apart each would be built with features that the other is built without.
@@ -20,8 +23,5 @@ pub fn demo() -> Result<()> {
         "--example",
         "demo",
     ]))?;
-    let ftpwatch = cargo::release("ftpwatch");
-    let environment = [(OsStr::new("FTPWATCH"), ftpwatch.as_os_str())];
-    let mut demo = privilege::as_root(&cargo::release("examples/demo"), &environment)?;
     Err(demo.exec()).context("cannot run the demo")
 }

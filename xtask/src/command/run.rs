@@ -10,14 +10,15 @@ use crate::install::privilege;
 
 /// Builds ftpwatch and becomes it, so that signals and the exit status are its own.
 pub fn run(ftpwatch_args: Vec<OsString>) -> Result<()> {
-    build(&[])?;
     let args = with_subcommand(ftpwatch_args);
     let ftpwatch = cargo::release("ftpwatch");
+    // First, as building it is in vain where nobody may run it.
     let mut command = if needs_privilege(&args) {
         privilege::as_root(&ftpwatch, &[])?
     } else {
         Command::new(&ftpwatch)
     };
+    build(&[])?;
     Err(command.args(args).exec()).context("cannot run ftpwatch")
 }
 

@@ -1,5 +1,6 @@
 //! A compiler for BPF: the distribution's where it packs one, or else a nightly of rustup's.
 
+use std::io::stderr;
 use std::process::Command;
 
 use anyhow::{Result, anyhow};
@@ -32,12 +33,17 @@ const NIGHTLY: [&str; 8] = [
 /// Installs one.
 pub fn install() -> Result<()> {
     let system = System::this();
-    if let Some(packages) = packages(&system)? {
+    if let Some(packages) = packages(&system) {
         say(
             &packages.join(", "),
             "a Rust compiler that can compile for BPF, which rustup's stable one cannot",
         );
-        return apt::install(&packages);
+        match apt::install(&packages) {
+            Ok(()) => return Ok(()),
+            // The other way needs nobody's privilege.
+            Err(error) if on_path("rustup") => eprintln!("xtask: {error:#}"),
+            Err(error) => return Err(error),
+        }
     }
     let command = format!("rustup {}", NIGHTLY.join(" "));
     if !on_path("rustup") {
@@ -47,29 +53,32 @@ pub fn install() -> Result<()> {
         );
         return Err(by_hand(
             error,
-            &["curl https://sh.rustup.rs | sh", &command],
+            &["curl -sSf https://sh.rustup.rs | sh", &command],
         ));
     }
     say(
         "rustup's nightly with rust-src",
         "a Rust compiler that can compile for BPF, which the stable one cannot",
     );
-    cargo::run(Command::new("rustup").args(NIGHTLY)).map_err(|error| by_hand(error, &[&command]))
+    let mut rustup = Command::new("rustup");
+    // Standard output belongs to ftpwatch, which may be what is run in the end.
+    rustup.args(NIGHTLY).stdout(stderr());
+    cargo::run(&mut rustup).map_err(|error| by_hand(error, &[&command]))
 }
 
 /// The set to install, if this system has one that is new enough.
-fn packages(system: &System) -> Result<Option<[&'static str; 3]>> {
+fn packages(system: &System) -> Option<[&'static str; 3]> {
     if !system.has_apt {
-        return Ok(None);
+        return None;
     }
     let find = || PACKAGES.into_iter().find(is_usable);
-    let found = find();
-    // Ubuntu packs no `core` for BPF: not worth root's password to look again.
-    if found.is_some() || system.is_ubuntu {
-        return Ok(found);
-    }
-    apt::update()?;
-    Ok(find())
+    find().or_else(|| {
+        // Ubuntu packs no `core` for BPF: not worth root's password to look again.
+        if system.is_ubuntu {
+            return None;
+        }
+        apt::update().ok().and_then(|()| find())
+    })
 }
 
 fn is_usable(set: &[&str; 3]) -> bool {

@@ -24,8 +24,8 @@ pub fn as_root(program: &Path, environment: &[(&OsStr, &OsStr)]) -> Result<Comma
         command.envs(environment.iter().copied());
         return Ok(command);
     }
-    let words =
-        sudo(environment).with_context(|| format!("root is needed for: {}", program.display()))?;
+    let words = sudo(environment)
+        .with_context(|| format!("root is needed to run {}", program.display()))?;
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]).arg(program);
     Ok(command)
@@ -34,7 +34,7 @@ pub fn as_root(program: &Path, environment: &[(&OsStr, &OsStr)]) -> Result<Comma
 /// The words to put before a command: sudo itself lets no variables pass.
 pub fn sudo(environment: &[(&OsStr, &OsStr)]) -> Result<Vec<String>> {
     if !on_path("sudo") {
-        bail!("there is no sudo: run it as root");
+        bail!("this is not root, and there is no sudo");
     }
     let mut words = vec!["sudo".to_owned(), "env".to_owned()];
     for (name, value) in environment {

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
 
@@ -117,7 +117,7 @@ pub fn install_components() -> Result<()> {
             bail!("there is no `cargo {command}`, and no rustup to install it with");
         }
         say(component, "checks the sources");
-        let mut rustup = std::process::Command::new("rustup");
+        let mut rustup = Command::new("rustup");
         cargo::run(rustup.args(["component", "add", component]))?;
     }
     Ok(())
