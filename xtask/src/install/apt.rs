@@ -82,7 +82,7 @@ pub fn is_installable(packages: &[&str]) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// Whether this is installed, under its own name or as what another package provides.
+/// Whether this is installed.
 pub fn is_installed(package: &str) -> bool {
     Command::new("dpkg-query")
         .args(["--show", "--showformat=${db:Status-Status}", package])
