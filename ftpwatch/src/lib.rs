@@ -1,1 +1,17 @@
-//! ftpwatch
+//! ftpwatch's user half, as a library for the binary, the tests and the tools around them.
+//!
+//! The way of a finding: [`source`] (the kernel's maps and ring) → [`tracker`] (events and time in,
+//! outcomes out, no I/O) → [`diagnose`] (outcome → cause and advice) → [`report`] → [`output`].
+
+pub mod address;
+pub mod cli;
+pub mod clock;
+pub mod diagnose;
+pub mod error;
+pub mod escape;
+pub mod output;
+pub mod report;
+pub mod source;
+pub mod tracker;
+pub mod vantage;
+pub mod watch;

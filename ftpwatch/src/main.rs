@@ -1,1 +1,23 @@
-fn main() {}
+//! ftpwatch: command line in, exit status out.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use ftpwatch::{
+    cli::{Cli, Command},
+    watch,
+};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Run(options) => watch::run(&options),
+    };
+    match done {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(error.status())
+        }
+    }
+}

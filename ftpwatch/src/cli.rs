@@ -1,0 +1,150 @@
+//! The command line.
+
+use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::{
+    output::{Format, Show},
+    source::kernel::Hook,
+    vantage,
+};
+
+/// The longest time-out that makes sense: servers give up after minutes.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// Finds out why an FTP client can log in and yet not transfer.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, after_help = STATUS)]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const STATUS: &str = "\
+Exit status:
+  0  nothing failed
+  1  at least one endpoint failed (run: only with --count or --for)
+  2  bad usage or bad input
+  3  this host cannot be watched (privilege, kernel)";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Watch this host's interfaces (needs root, or CAP_BPF and CAP_NET_ADMIN)
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(Run),
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  ftpwatch run                          every interface, failures as they happen
+  ftpwatch run -i eth0 --format json    one interface, every outcome, for a log pipeline
+  ftpwatch run -p 21,2121 -t 30s        two control ports, and more patience
+  ftpwatch run --for 1m && echo fine    look for a minute; the exit status tells";
+
+/// What the analysis is told.
+#[derive(Args, Debug)]
+pub struct Analysis {
+    /// Control ports
+    #[arg(short = 'p', long = "control-port", value_name = "PORT", default_value = "21", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
+    pub control_ports: Vec<u16>,
+    /// How long to wait for a data connection
+    #[arg(short, long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub timeout: Duration,
+    /// The passive ports that are open, as far as the operator knows
+    #[arg(long, value_name = "LO-HI", value_parser = range)]
+    pub passive_range: Option<RangeInclusive<u16>>,
+    /// Where this is, on the way between client and server
+    #[arg(long, value_name = "WHERE", default_value = "auto")]
+    pub vantage: vantage::Choice,
+    /// How to write what is found
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+    /// What to write: failures for the table, outcomes for JSON, unless said
+    #[arg(long, value_name = "WHAT")]
+    pub show: Option<Show>,
+}
+
+/// `ftpwatch run`
+#[derive(Args, Debug)]
+pub struct Run {
+    /// What the analysis is told
+    #[command(flatten)]
+    pub analysis: Analysis,
+    /// An interface to watch (repeatable). Without: every one that is up, loopback left out, new ones
+    /// followed
+    #[arg(short, long = "interface", value_name = "NAME")]
+    pub interfaces: Vec<String>,
+    /// How to watch it
+    #[arg(long, value_name = "HOOK", default_value = "auto")]
+    pub hook: Hook,
+    /// Stop after N outcomes shown
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// Stop after this time
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub for_: Option<Duration>,
+    /// A file to remove at start, and to create once everything is attached
+    #[arg(long, value_name = "PATH")]
+    pub ready_file: Option<PathBuf>,
+    /// Say more: -v what is attached, -vv what the kernel half logs
+    #[arg(short, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no duration; write 10s, 500ms or 2m");
+    let duration: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+    let duration = Duration::try_from(duration).map_err(|_| wrong())?;
+    if duration.is_zero() {
+        return Err("it must be longer than nothing; write 10s, 500ms or 2m".into());
+    }
+    if duration > LONGEST {
+        return Err("it must not be longer than a day".into());
+    }
+    Ok(duration)
+}
+
+fn range(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let wrong = || format!("`{text}` is no range of ports; write 50000-50100");
+    let (low, high) = text.split_once('-').ok_or_else(wrong)?;
+    let port = |text: &str| text.trim().parse::<u16>().map_err(|_| wrong());
+    let (low, high) = (port(low)?, port(high)?);
+    if low == 0 || low > high {
+        return Err(wrong());
+    }
+    Ok(low..=high)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("10s"), Ok(Duration::from_secs(10)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
+        for wrong in ["", "10", "0s", "-1s", "ten", "25h"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ranges() {
+        assert_eq!(range("50000-50100"), Ok(50000..=50100));
+        assert_eq!(range("21-21"), Ok(21..=21));
+        for wrong in ["", "50000", "2-1", "0-5", "1-70000", "a-b"] {
+            assert!(range(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Why an endpoint came to its outcome, as far as the evidence tells, and what to do about it.
+
+mod advice;
+mod cause;
+mod evidence;
+mod software;
+
+use std::ops::RangeInclusive;
+
+pub use cause::{Cause, Confidence, Warning};
+pub use software::software;
+
+use crate::{tracker::Case, vantage::Vantage};
+
+/// What the diagnosis needs to know besides the case.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Where the packets were seen.
+    pub vantage: Vantage,
+    /// The passive range that the operator said is open.
+    pub passive_range: Option<RangeInclusive<u16>>,
+}
+
+/// What can be said about a case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// Why.
+    pub cause: Option<Cause>,
+    /// How sure that is.
+    pub confidence: Option<Confidence>,
+    /// What is wrong although it worked.
+    pub warnings: Vec<Warning>,
+    /// What was seen, in order.
+    pub evidence: Vec<String>,
+    /// What to do about it.
+    pub advice: Vec<String>,
+}
+
+/// Diagnoses a case.
+#[must_use]
+pub fn diagnose(case: &Case, context: &Context) -> Diagnosis {
+    let mut causes = cause::causes(case, context);
+    let first = (!causes.is_empty()).then(|| causes.remove(0));
+    let mut evidence = evidence::evidence(case, context);
+    evidence.extend(
+        causes
+            .iter()
+            .map(|(cause, _)| format!("{} fits too: {}", cause.name(), cause.meaning())),
+    );
+    Diagnosis {
+        cause: first.map(|(cause, _)| cause),
+        confidence: first.map(|(_, confidence)| confidence),
+        warnings: cause::warnings(case, context),
+        evidence,
+        advice: first.map_or_else(Vec::new, |(cause, _)| advice::advice(cause, case, context)),
+    }
+}

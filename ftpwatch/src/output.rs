@@ -1,0 +1,86 @@
+//! Outputs. Each takes a [`Report`] and nothing else.
+
+mod json;
+mod summary;
+mod table;
+
+use std::io::{self, Write};
+
+use clap::ValueEnum;
+
+pub use summary::summary;
+
+use crate::report::{Body, Report};
+
+/// In which form reports are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Table,
+    /// One object a line
+    Json,
+}
+
+/// Which reports are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Show {
+    /// Failures, late connections, failed transfers, losses
+    Failures,
+    /// Every outcome, and every session
+    Outcomes,
+    /// Advertisements and counts too
+    All,
+}
+
+impl Show {
+    /// Whether `body` is shown.
+    #[must_use]
+    pub fn shows(self, body: &Body) -> bool {
+        match self {
+            Self::Failures => body.is_alarming(),
+            Self::Outcomes => !matches!(body, Body::Advertised(_) | Body::Stats(_)),
+            Self::All => true,
+        }
+    }
+}
+
+/// Writes reports to standard output.
+pub struct Output {
+    show: Show,
+    format: Format,
+    table: table::Table,
+}
+
+impl Output {
+    /// An output in `format`; `show` is what the format is used for most, unless said.
+    #[must_use]
+    pub fn new(format: Format, show: Option<Show>) -> Self {
+        let usual = match format {
+            Format::Table => Show::Failures,
+            Format::Json => Show::Outcomes,
+        };
+        Self {
+            show: show.unwrap_or(usual),
+            format,
+            table: table::Table::default(),
+        }
+    }
+
+    /// Writes `report`, if it is to be shown. Returns whether it was.
+    ///
+    /// # Errors
+    ///
+    /// Those of writing; a closed pipe is one.
+    pub fn write(&mut self, report: &Report) -> io::Result<bool> {
+        if !self.show.shows(&report.body) {
+            return Ok(false);
+        }
+        let mut out = anstream::stdout().lock();
+        match self.format {
+            Format::Json => json::write(&mut out, report)?,
+            Format::Table => self.table.write(&mut out, report)?,
+        }
+        out.flush()?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,63 @@
+//! What is said at the end, on standard error.
+
+use std::fmt::Write as _;
+
+use ftpwatch_common::counter::{COUNTERS, Counter};
+
+use crate::tracker::{Books, Outcome};
+
+/// Counters that say that something was lost, and what it was.
+const LOSSES: [(Counter, &str); 6] = [
+    (Counter::ControlsFull, "control connections not watched: their map was full"),
+    (Counter::EndpointsFull, "endpoints not watched: their map was full"),
+    (Counter::IndexFull, "endpoints that SYNs cannot find: the index was full"),
+    (Counter::Contended, "packets passed over: another processor held the entry"),
+    (Counter::Unreadable, "control packets that could not be read"),
+    (Counter::RingFull, "records lost: the ring buffer was full (the maps were asked instead)"),
+];
+
+/// The summary, lines that end each.
+#[must_use]
+pub fn summary(books: &Books, counters: &[u64; COUNTERS]) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        text,
+        "{} control {}, {} passive {}",
+        books.sessions,
+        plural(books.sessions, "session", "sessions"),
+        books.endpoints,
+        plural(books.endpoints, "endpoint", "endpoints"),
+    );
+    for (outcome, count) in Outcome::ALL.into_iter().zip(books.outcomes) {
+        if count > 0 || matches!(outcome, Outcome::Connected) {
+            let _ = writeln!(text, "  {:<11}{count:>6}", outcome.name());
+        }
+    }
+    for (what, count) in [
+        ("connected late, after being reported as failed", books.late),
+        ("transfers that the server called failed afterwards", books.transfers),
+        ("advertisements that could not be decoded", books.undecodable),
+        ("sessions that could not be read (TLS)", books.blind),
+    ] {
+        if count > 0 {
+            let _ = writeln!(text, "{count} {what}");
+        }
+    }
+    let lost: Vec<_> = LOSSES
+        .iter()
+        .map(|(counter, what)| (counters[*counter as usize], what))
+        .filter(|(count, _)| *count > 0)
+        .collect();
+    if lost.is_empty() {
+        text.push_str("nothing was lost\n");
+    }
+    for (count, what) in lost {
+        let _ = writeln!(text, "lost: {count} {what}");
+    }
+    text
+}
+
+const fn plural(count: u64, one: &'static str, many: &'static str) -> &'static str {
+    if count == 1 { one } else { many }
+}

@@ -1,0 +1,157 @@
+//! Columns that a person reads at a glance. Failures stand out on a terminal; anstream leaves colours out
+//! of a pipe.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use jiff::tz::TimeZone;
+
+use crate::{
+    report::{Body, EndpointReport, FindingReport, LossReport, Report, SessionReport},
+    tracker::{Outcome, Visibility},
+};
+
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const GOOD: Style = AnsiColor::Green.on_default();
+const ODD: Style = AnsiColor::Yellow.on_default();
+const HEAD: Style = Style::new().bold();
+
+/// What evidence and advice are indented by.
+const INDENT: &str = "          ";
+
+/// Writes reports as a table. The head comes before the first line.
+#[derive(Default)]
+pub struct Table {
+    headed: bool,
+}
+
+impl Table {
+    /// Writes `report`.
+    pub fn write(&mut self, out: &mut impl Write, report: &Report) -> io::Result<()> {
+        if !std::mem::replace(&mut self.headed, true) {
+            let head = row("TIME", "CLIENT", "SERVER", "ADVERTISED", "OUTCOME");
+            writeln!(out, "{HEAD}{head}  CAUSE{HEAD:#}")?;
+        }
+        let time = report.timestamp.to_zoned(TimeZone::system());
+        let time = time.strftime("%H:%M:%S").to_string();
+        match &report.body {
+            Body::Advertised(endpoint) => line(out, &time, endpoint, "advertised", ODD),
+            Body::Outcome(endpoint) => outcome(out, &time, endpoint),
+            Body::Late(endpoint) => {
+                line(out, &time, endpoint, "late", ODD)?;
+                let before = endpoint.corrects.map_or("failed", Outcome::name);
+                writeln!(out, "{INDENT}connected after all; it was reported as {before}")
+            }
+            Body::Transfer(endpoint) => {
+                line(out, &time, endpoint, "transfer", BAD)?;
+                let reply = endpoint.control_reply.as_ref();
+                let said = reply.map_or("that the transfer failed", |reply| &reply.text);
+                writeln!(out, "{INDENT}the server said: {said}")
+            }
+            Body::Session(session) => session_line(out, &time, session),
+            Body::Finding(finding) => finding_lines(out, &time, finding),
+            Body::Loss(loss) => loss_line(out, &time, loss),
+            Body::Stats(books) => writeln!(
+                out,
+                "{time:<8}  {} sessions, {} endpoints, {} pending, {} failures",
+                books.sessions,
+                books.endpoints,
+                books.pending(),
+                books.failures()
+            ),
+        }
+    }
+}
+
+fn row(time: &str, client: &str, server: &str, advertised: &str, outcome: &str) -> String {
+    format!("{time:<8}  {client:<21}  {server:<18}  {advertised:<21}  {outcome:<10}")
+}
+
+fn line(
+    out: &mut impl Write,
+    time: &str,
+    report: &EndpointReport,
+    word: &str,
+    style: Style,
+) -> io::Result<()> {
+    let row = row(
+        time,
+        &report.client.to_string(),
+        &report.server.to_string(),
+        &report.advertised.to_string(),
+        word,
+    );
+    let mut notes: Vec<&str> = report.cause.iter().map(|cause| cause.name()).collect();
+    notes.extend(report.warnings.iter().map(|warning| warning.name()));
+    let notes = notes.join(" ");
+    let text = format!("{row}  {notes}");
+    writeln!(out, "{style}{}{style:#}", text.trim_end())
+}
+
+fn outcome(out: &mut impl Write, time: &str, report: &EndpointReport) -> io::Result<()> {
+    let outcome = report.outcome.unwrap_or(Outcome::Unknown);
+    let style = match outcome {
+        outcome if outcome.is_failure() => BAD,
+        Outcome::Connected if report.warnings.is_empty() => GOOD,
+        Outcome::Connected | Outcome::Unknown => ODD,
+        _ => Style::new(),
+    };
+    line(out, time, report, outcome.name(), style)?;
+    if !outcome.is_failure() {
+        return Ok(());
+    }
+    writeln!(out, "{INDENT}seen: {}", report.evidence.join("; "))?;
+    if let Some(cause) = report.cause {
+        writeln!(out, "{INDENT}why:  {}", cause.meaning())?;
+    }
+    for (number, advice) in report.advice.iter().enumerate() {
+        let label = if number == 0 { "fix: " } else { "     " };
+        writeln!(out, "{INDENT}{label} {advice}")?;
+    }
+    Ok(())
+}
+
+fn session_line(out: &mut impl Write, time: &str, session: &SessionReport) -> io::Result<()> {
+    let row = row(
+        time,
+        &session.client.to_string(),
+        &session.server.to_string(),
+        "",
+        "session",
+    );
+    let outcomes = session.outcomes.iter();
+    let outcomes: Vec<String> = outcomes.map(|(o, n)| format!("{n} {}", o.name())).collect();
+    let read = match session.visibility {
+        Visibility::Clear => "",
+        Visibility::Tls => "tls, could not be read",
+    };
+    let what = if outcomes.is_empty() && read.is_empty() {
+        "no passive endpoint".to_owned()
+    } else {
+        outcomes.join(", ")
+    };
+    let separator = if what.is_empty() || read.is_empty() { "" } else { "; " };
+    writeln!(out, "{row}  {what}{separator}{read}")
+}
+
+fn finding_lines(out: &mut impl Write, time: &str, finding: &FindingReport) -> io::Result<()> {
+    let row = row(
+        time,
+        &finding.client.to_string(),
+        &finding.server.to_string(),
+        "",
+        "finding",
+    );
+    writeln!(out, "{BAD}{row}  {}{BAD:#}", finding.finding)?;
+    writeln!(out, "{INDENT}seen: {}", finding.reply.text)?;
+    for advice in &finding.advice {
+        writeln!(out, "{INDENT}fix:  {advice}")?;
+    }
+    Ok(())
+}
+
+fn loss_line(out: &mut impl Write, time: &str, loss: &LossReport) -> io::Result<()> {
+    let row = row(time, "", "", "", "loss");
+    writeln!(out, "{ODD}{row}  {}: {}{ODD:#}", loss.what, loss.count)?;
+    writeln!(out, "{INDENT}{}", loss.meaning)
+}

@@ -1,0 +1,4 @@
+//! Where news and truth come from.
+
+pub mod kernel;
+pub mod memory;

@@ -1,0 +1,218 @@
+//! The live kernel: programs loaded and attached, news from the ring buffer, truth from the maps.
+
+mod attach;
+mod interface;
+mod load;
+
+use std::io;
+
+use aya::{
+    Ebpf,
+    maps::{HashMap, MapData, PerCpuArray, RingBuf},
+    programs::{SchedClassifier, TestRun as _, TestRunOptions},
+};
+use aya_log::EbpfLogger;
+use ftpwatch_common::{
+    address::Flow, control::Control, counter::COUNTERS, endpoint::Endpoint, engine::Request,
+    record::Record,
+};
+use tokio::io::{Interest, unix::AsyncFd};
+
+use crate::{error::Error, tracker::Truth};
+
+pub use attach::{Attacher, Hook};
+pub use interface::{Interface, interfaces, local_addresses};
+pub use load::Settings;
+
+// aya reads and writes keys and values as byte arrays; what they mean, `bytemuck` says.
+type FlowBytes = [u8; size_of::<Flow>()];
+type ControlBytes = [u8; size_of::<Control>()];
+type EndpointBytes = [u8; size_of::<Endpoint>()];
+
+/// The name of the program that takes out what is done with.
+const RETIRE: &str = "ftpwatch_retire";
+
+/// The kernel takes the first bytes of a test packet for its Ethernet header.
+const REQUEST_OFFSET: usize = 14;
+
+/// The loaded programs and their maps.
+pub struct Kernel {
+    /// Attaches the programs to interfaces.
+    pub attacher: Attacher,
+    news: AsyncFd<RingBuf<MapData>>,
+    log: Option<AsyncFd<EbpfLogger<&'static dyn log::Log>>>,
+    truth: Maps,
+    ebpf: Ebpf,
+}
+
+/// The maps that hold the truth.
+pub struct Maps {
+    controls: HashMap<MapData, FlowBytes, ControlBytes>,
+    endpoints: HashMap<MapData, u64, EndpointBytes>,
+    tally: PerCpuArray<MapData, u64>,
+}
+
+impl Kernel {
+    /// Loads programs and maps. Nothing is attached yet.
+    ///
+    /// # Errors
+    ///
+    /// When this host cannot be watched: privilege, or what the kernel lacks.
+    pub fn load(settings: &Settings) -> Result<Self, Error> {
+        let mut ebpf = load::load(settings)?;
+        let ring = RingBuf::try_from(load::take_map(&mut ebpf, "NEWS")?).map_err(load::map_error)?;
+        // SAFETY: the ring buffer keeps its map's descriptor open for as long as it lives, and always tells
+        // the same one.
+        let news = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) }
+            .map_err(|error| load::poll_error(&io::Error::from(error)))?;
+        let truth = Maps {
+            controls: load::hash_map(&mut ebpf, "CONTROLS")?,
+            endpoints: load::hash_map(&mut ebpf, "ENDPOINTS")?,
+            tally: load::take_map(&mut ebpf, "TALLY")?
+                .try_into()
+                .map_err(load::map_error)?,
+        };
+        Ok(Self {
+            attacher: Attacher::new(settings.hook),
+            news,
+            log: None,
+            truth,
+            ebpf,
+        })
+    }
+
+    /// Shows what the kernel half logs, through `log`.
+    ///
+    /// # Errors
+    ///
+    /// When the log's ring buffer cannot be read.
+    pub fn enable_log(&mut self) -> Result<(), Error> {
+        let logger = EbpfLogger::init(&mut self.ebpf).map_err(|error| {
+            Error::host(
+                format!("the kernel half's log cannot be read: {error}"),
+                "Run without -vv.",
+            )
+        })?;
+        // SAFETY: the logger keeps its map's descriptor open for as long as it lives, and always tells the
+        // same one.
+        let logger = unsafe { AsyncFd::register_with_interest(logger, Interest::READABLE) }
+            .map_err(|error| load::poll_error(&io::Error::from(error)))?;
+        self.log = Some(logger);
+        Ok(())
+    }
+
+    /// Attaches the programs to `interface`.
+    ///
+    /// # Errors
+    ///
+    /// When the interface is gone, or the hook is not to be had.
+    pub fn attach(&mut self, interface: &Interface) -> Result<(), Error> {
+        self.attacher.attach(&mut self.ebpf, interface)
+    }
+
+    /// Lets an interface go that went away, or that is not wanted any more.
+    pub fn detach(&mut self, index: u32) {
+        self.attacher.detach(&mut self.ebpf, index);
+    }
+
+    /// Waits until there are news.
+    pub async fn wait(&mut self) {
+        // Readiness is cleared before the ring is drained: what comes in between makes it ready anew. That
+        // waiting fails means that the runtime shuts down.
+        let Some(log) = &mut self.log else {
+            if let Ok(mut ready) = self.news.readable().await {
+                ready.clear_ready();
+            }
+            return;
+        };
+        tokio::select! {
+            ready = self.news.readable() => if let Ok(mut ready) = ready {
+                ready.clear_ready();
+            },
+            ready = log.readable_mut() => if let Ok(mut ready) = ready {
+                ready.clear_ready();
+                ready.get_inner_mut().flush();
+            },
+        }
+    }
+
+    /// The news that there are, each given to `each` with the truth at hand. Returns how many records were
+    /// none of ours.
+    pub fn drain(&mut self, mut each: impl FnMut(Record, &mut Maps)) -> u64 {
+        let mut strange = 0;
+        let ring = self.news.get_mut();
+        while let Some(item) = ring.next() {
+            match Record::parse(&item) {
+                Some(record) => each(record, &mut self.truth),
+                None => strange += 1,
+            }
+        }
+        strange
+    }
+
+    /// To be called once [`Self::drain`] found nothing more.
+    pub fn truth(&mut self) -> &mut Maps {
+        &mut self.truth
+    }
+
+    /// Takes out what is done with, under the locks of the kernel half.
+    ///
+    /// # Errors
+    ///
+    /// When the program cannot be run.
+    pub fn retire(&mut self, requests: &[Request]) -> io::Result<()> {
+        if requests.is_empty() {
+            return Ok(());
+        }
+        let program: &mut SchedClassifier = self
+            .ebpf
+            .program_mut(RETIRE)
+            .and_then(|program| program.try_into().ok())
+            .ok_or_else(|| io::Error::other("the program is missing"))?;
+        for request in requests {
+            let mut packet = [0; REQUEST_OFFSET + size_of::<Request>()];
+            packet[REQUEST_OFFSET..].copy_from_slice(bytemuck::bytes_of(request));
+            let options = TestRunOptions {
+                data_in: Some(&packet),
+                ..TestRunOptions::new()
+            };
+            program.test_run(options).map_err(io::Error::other)?;
+        }
+        Ok(())
+    }
+}
+
+impl Maps {
+    /// All control connections.
+    #[must_use]
+    pub fn controls(&self) -> Vec<Control> {
+        let entries = self.controls.iter().filter_map(Result::ok);
+        entries.map(|(_, bytes)| bytemuck::pod_read_unaligned(&bytes)).collect()
+    }
+
+    /// All endpoints.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        let entries = self.endpoints.iter().filter_map(Result::ok);
+        entries.map(|(_, bytes)| bytemuck::pod_read_unaligned(&bytes)).collect()
+    }
+
+    /// The kernel half's counters, over all processors.
+    #[must_use]
+    pub fn counters(&self) -> [u64; COUNTERS] {
+        let mut totals = [0; COUNTERS];
+        for (index, total) in (0..).zip(&mut totals) {
+            if let Ok(values) = self.tally.get(&index, 0) {
+                *total = values.iter().sum();
+            }
+        }
+        totals
+    }
+}
+
+impl Truth for Maps {
+    fn endpoint(&mut self, id: u64) -> Option<Endpoint> {
+        let bytes = self.endpoints.get(&id, 0).ok()?;
+        Some(bytemuck::pod_read_unaligned(&bytes))
+    }
+}

@@ -1,0 +1,242 @@
+//! Attaching the programs to interfaces, and letting go.
+
+use std::{collections::BTreeMap, io};
+
+use aya::{
+    Ebpf,
+    programs::{
+        LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode,
+        tc::{self, NlOptions, SchedClassifierLinkId, TcAttachOptions},
+        xdp::XdpLinkId,
+    },
+};
+use clap::ValueEnum;
+use ftpwatch_common::packet::Link;
+use nix::errno::Errno;
+
+use super::{Interface, load::root_cause};
+use crate::error::Error;
+
+/// How an interface is watched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Hook {
+    /// tcx where the kernel has it, else clsact
+    #[default]
+    Auto,
+    /// tc, through a link (Linux 6.6)
+    Tcx,
+    /// tc, through a filter of the clsact qdisc
+    Clsact,
+    /// XDP for what comes in, tc for what goes out. Native XDP costs a virtual interface most of its
+    /// throughput: choose it for real network cards alone
+    Xdp,
+}
+
+/// The programs on an interface.
+struct Attached {
+    name: String,
+    hook: &'static str,
+    program: &'static str,
+    tc: Vec<SchedClassifierLinkId>,
+    xdp: Option<XdpLinkId>,
+}
+
+/// Knows what is attached where.
+pub struct Attacher {
+    hook: Hook,
+    attached: BTreeMap<u32, Attached>,
+}
+
+const ETHERNET: &str = "ftpwatch_ether";
+const IP: &str = "ftpwatch_ip";
+const XDP: &str = "ftpwatch_xdp";
+
+impl Attacher {
+    /// Nothing is attached yet.
+    #[must_use]
+    pub const fn new(hook: Hook) -> Self {
+        Self {
+            hook,
+            attached: BTreeMap::new(),
+        }
+    }
+
+    /// Names of the interfaces that are watched.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.attached.values().map(|attached| attached.name.clone()).collect()
+    }
+
+    /// Indexes of the interfaces that are watched.
+    #[must_use]
+    pub fn indexes(&self) -> Vec<u32> {
+        self.attached.keys().copied().collect()
+    }
+
+    /// The hook in use: the first interface's.
+    #[must_use]
+    pub fn hook_name(&self) -> &'static str {
+        self.attached.values().next().map_or("none", |attached| attached.hook)
+    }
+
+    /// Attaches to `interface`, to both directions or to neither.
+    pub(super) fn attach(&mut self, ebpf: &mut Ebpf, interface: &Interface) -> Result<(), Error> {
+        let program = match interface.link {
+            Link::Ethernet => ETHERNET,
+            Link::Ip => IP,
+        };
+        let mut attached = Attached {
+            name: interface.name.clone(),
+            hook: "none",
+            program,
+            tc: Vec::new(),
+            xdp: None,
+        };
+        let done = self.attach_all(ebpf, interface, &mut attached);
+        if done.is_err() {
+            release(ebpf, attached);
+        } else {
+            self.attached.insert(interface.index, attached);
+        }
+        done
+    }
+
+    fn attach_all(
+        &self,
+        ebpf: &mut Ebpf,
+        interface: &Interface,
+        attached: &mut Attached,
+    ) -> Result<(), Error> {
+        let name = &interface.name;
+        // XDP has no program for links without Ethernet headers; tc does both directions there.
+        let xdp = self.hook == Hook::Xdp && interface.link == Link::Ethernet;
+        if xdp {
+            let program: &mut Xdp = program(ebpf, XDP)?;
+            let link = program.attach_to_if_index(interface.index, XdpMode::Default);
+            attached.xdp = Some(link.map_err(|error| attach_error(name, "XDP", &error))?);
+        }
+        let directions: &[TcAttachType] = if xdp {
+            &[TcAttachType::Egress]
+        } else {
+            &[TcAttachType::Egress, TcAttachType::Ingress]
+        };
+        let mut hook = self.hook;
+        for direction in directions {
+            hook = attach_tc(ebpf, interface, attached, hook, *direction)?;
+        }
+        attached.hook = match (xdp, hook) {
+            (true, _) => "xdp",
+            (false, Hook::Clsact) => "clsact",
+            (false, _) => "tcx",
+        };
+        Ok(())
+    }
+
+    /// Lets go of the interface with this index.
+    pub(super) fn detach(&mut self, ebpf: &mut Ebpf, index: u32) {
+        if let Some(attached) = self.attached.remove(&index) {
+            release(ebpf, attached);
+        }
+    }
+}
+
+/// Attaches to one direction. Returns the way that worked.
+fn attach_tc(
+    ebpf: &mut Ebpf,
+    interface: &Interface,
+    attached: &mut Attached,
+    hook: Hook,
+    direction: TcAttachType,
+) -> Result<Hook, Error> {
+    let name = &interface.name;
+    let program: &mut SchedClassifier = program(ebpf, attached.program)?;
+    if hook != Hook::Clsact {
+        // At the head of the chain, so that no other program's verdict keeps packets away.
+        let options = TcAttachOptions::TcxOrder(LinkOrder::first());
+        match program.attach_with_options(name, direction, options) {
+            Ok(link) => {
+                attached.tc.push(link);
+                return Ok(Hook::Tcx);
+            }
+            // The kernel has no tcx; every other error is one.
+            Err(error) if hook != Hook::Tcx && is_invalid(&error) => {}
+            Err(error) => return Err(attach_error(name, "tcx", &error)),
+        }
+    }
+    match tc::qdisc_add_clsact(name) {
+        Ok(()) => {}
+        Err(error) if os_error(&error) == Some(Errno::EEXIST) => {}
+        Err(error) => return Err(attach_error(name, "clsact", &error.into())),
+    }
+    // Filters outlive a process that was killed. Not finding any is the usual case.
+    let _ = tc::qdisc_detach_program(name, direction, attached.program);
+    let options = TcAttachOptions::Netlink(NlOptions::default());
+    let link = program
+        .attach_with_options(name, direction, options)
+        .map_err(|error| attach_error(name, "clsact", &error))?;
+    attached.tc.push(link);
+    Ok(Hook::Clsact)
+}
+
+fn release(ebpf: &mut Ebpf, attached: Attached) {
+    // An interface that is gone took its programs along: then letting go fails, and is done already.
+    if let Ok(program) = program::<SchedClassifier>(ebpf, attached.program) {
+        for link in attached.tc {
+            let _ = program.detach(link);
+        }
+    }
+    if let Some(link) = attached.xdp
+        && let Ok(program) = program::<Xdp>(ebpf, XDP)
+    {
+        let _ = program.detach(link);
+    }
+}
+
+fn program<'a, P>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut P, Error>
+where
+    &'a mut P: TryFrom<&'a mut aya::programs::Program, Error = ProgramError>,
+{
+    ebpf.program_mut(name)
+        .and_then(|program| program.try_into().ok())
+        .ok_or_else(|| {
+            Error::host(
+                format!("the kernel half has no program {name}"),
+                "This is a fault of this build of ftpwatch: please report it.",
+            )
+        })
+}
+
+fn os_error(error: &(dyn std::error::Error + 'static)) -> Option<Errno> {
+    root_cause(error)?.raw_os_error().map(Errno::from_raw)
+}
+
+fn is_invalid(error: &ProgramError) -> bool {
+    os_error(error) == Some(Errno::EINVAL)
+}
+
+fn attach_error(interface: &str, hook: &str, error: &ProgramError) -> Error {
+    let cause = root_cause(error);
+    let why = cause.map_or_else(|| error.to_string(), io::Error::to_string);
+    match os_error(error) {
+        Some(Errno::ENODEV) => Error::usage(
+            format!("the interface {interface} went away"),
+            "See `ip link` for the interfaces that there are.",
+        ),
+        Some(Errno::EPERM | Errno::EACCES) => Error::host(
+            format!("not permitted to watch {interface}"),
+            "Run it as root, or with CAP_BPF and CAP_NET_ADMIN.",
+        ),
+        Some(Errno::EBUSY) => Error::host(
+            format!("{interface} has another XDP program: {why}"),
+            "Use --hook tcx, or take that program off: `ip link set dev NAME xdp off`.",
+        ),
+        Some(Errno::EINVAL) if hook == "tcx" => Error::host(
+            format!("this kernel has no tcx for {interface}"),
+            "Use --hook auto or --hook clsact; tcx needs Linux 6.6 or newer.",
+        ),
+        _ => Error::host(
+            format!("{interface} cannot be watched through {hook}: {why}"),
+            "Try another --hook; see `ip link` for the interface's kind.",
+        ),
+    }
+}

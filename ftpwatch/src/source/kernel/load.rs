@@ -1,0 +1,159 @@
+//! Loading the object: its settings, its programs, and what a user is told when that fails.
+
+use std::io;
+
+use aya::{
+    Ebpf, EbpfError, EbpfLoader, Pod,
+    maps::{Array, HashMap, Map, MapData, MapError},
+    programs::{Program, ProgramError},
+};
+
+use super::Hook;
+use crate::{error::Error, escape::printable};
+
+/// The kernel half, built from source by the build script.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ftpwatch-ebpf"));
+
+/// In an entry of the map `PORTS`: this is a control port.
+const CONTROL_PORT: u64 = 1 << 63;
+
+/// What the programs are loaded with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The control ports.
+    pub control_ports: Vec<u16>,
+    /// How interfaces are to be watched.
+    pub hook: Hook,
+    /// The kernel half logs.
+    pub log: bool,
+}
+
+/// Loads maps and programs.
+pub fn load(settings: &Settings) -> Result<Ebpf, Error> {
+    let level = if settings.log { aya_log::Level::Debug as u8 } else { 0 };
+    let mut ebpf = EbpfLoader::new()
+        // With the level at zero the verifier takes the log calls out: they cost nothing.
+        .override_global(aya_log::LEVEL, &level, false)
+        .load(OBJECT)
+        .map_err(|error| load_error(&error))?;
+    let wanted = |name: &str| name != "ftpwatch_xdp" || settings.hook == Hook::Xdp;
+    for (name, program) in ebpf.programs_mut() {
+        if !wanted(name) {
+            continue;
+        }
+        match program {
+            Program::SchedClassifier(program) => program.load(),
+            Program::Xdp(program) => program.load(),
+            _ => continue,
+        }
+        .map_err(|error| program_error(name, &error))?;
+    }
+    set_control_ports(&mut ebpf, &settings.control_ports)?;
+    Ok(ebpf)
+}
+
+fn set_control_ports(ebpf: &mut Ebpf, ports: &[u16]) -> Result<(), Error> {
+    let map = ebpf.map_mut("PORTS").ok_or_else(|| missing("PORTS"))?;
+    let mut entries: Array<_, [u64; 2]> = map.try_into().map_err(map_error)?;
+    for &port in ports {
+        entries
+            .set(u32::from(port), [CONTROL_PORT, 0], 0)
+            .map_err(map_error)?;
+    }
+    Ok(())
+}
+
+/// The map `name`, to keep.
+pub fn take_map(ebpf: &mut Ebpf, name: &str) -> Result<Map, Error> {
+    ebpf.take_map(name).ok_or_else(|| missing(name))
+}
+
+/// The hash map `name`, to keep.
+pub fn hash_map<K: Pod, V: Pod>(
+    ebpf: &mut Ebpf,
+    name: &str,
+) -> Result<HashMap<MapData, K, V>, Error> {
+    take_map(ebpf, name)?.try_into().map_err(map_error)
+}
+
+fn missing(name: &str) -> Error {
+    Error::host(
+        format!("the kernel half has no map {name}"),
+        "This is a fault of this build of ftpwatch: please report it.",
+    )
+}
+
+/// Something is wrong with a map.
+pub fn map_error(error: MapError) -> Error {
+    Error::host(
+        format!("a BPF map cannot be used: {error}"),
+        "This is a fault of this build of ftpwatch: please report it.",
+    )
+}
+
+/// Something is wrong with waiting.
+pub fn poll_error(error: &io::Error) -> Error {
+    Error::host(
+        format!("the ring buffer cannot be waited for: {error}"),
+        "Is the limit of open files too low? See `ulimit -n`.",
+    )
+}
+
+fn load_error(error: &EbpfError) -> Error {
+    match root_cause(error) {
+        Some(cause) if cause.kind() == io::ErrorKind::PermissionDenied => not_permitted(),
+        Some(cause) => Error::host(
+            format!("the kernel does not take ftpwatch's BPF maps: {cause}"),
+            "ftpwatch needs Linux 5.18 or newer with CONFIG_BPF_SYSCALL, and some memory for its maps.",
+        ),
+        None => Error::host(
+            format!("the kernel half cannot be loaded: {error}"),
+            "ftpwatch needs Linux 5.18 or newer.",
+        ),
+    }
+}
+
+fn program_error(name: &str, error: &ProgramError) -> Error {
+    if let ProgramError::LoadError {
+        io_error,
+        verifier_log,
+    } = error
+    {
+        if io_error.raw_os_error() == Some(nix::errno::Errno::EPERM as i32) {
+            return not_permitted();
+        }
+        // The whole log has thousands of lines. The reason stands before the closing statistics.
+        let log = verifier_log.to_string();
+        let reason = log
+            .lines()
+            .rfind(|line| !line.starts_with("processed ") && !line.starts_with("verification time") && !line.starts_with("stack depth"));
+        let reason = reason.map_or_else(|| io_error.to_string(), |line| printable(line.as_bytes()));
+        return Error::host(
+            format!("this kernel does not take the program {name}: {reason}"),
+            "ftpwatch needs Linux 5.18 or newer; `uname -r` tells yours.",
+        );
+    }
+    Error::host(
+        format!("the program {name} cannot be loaded: {error}"),
+        "ftpwatch needs Linux 5.18 or newer; `uname -r` tells yours.",
+    )
+}
+
+fn not_permitted() -> Error {
+    Error::host(
+        "not permitted to load BPF programs",
+        "Run it as root, or with CAP_BPF and CAP_NET_ADMIN.",
+    )
+}
+
+/// The system's own error behind `error`.
+pub fn root_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a io::Error> {
+    let mut error = Some(error);
+    while let Some(cause) = error {
+        if let Some(io) = cause.downcast_ref::<io::Error>() {
+            return Some(io);
+        }
+        error = cause.source();
+    }
+    None
+}

@@ -1,0 +1,574 @@
+//! Events and time in, outcomes out. No I/O, and no clock of its own.
+//!
+//! The kernel's maps, a capture's tables or a test stand behind [`Truth`]: before the tracker reports that
+//! something did not come, it asks there. What it is told in between is news, and news may be lost.
+
+mod facts;
+mod outcome;
+mod server;
+mod session;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use ftpwatch_common::{
+    address::Flow,
+    control::Control,
+    endpoint::{Endpoint, GiveUp, missed},
+    engine::Request,
+    record::{About, Line, Record, Session as SessionNews, Why},
+};
+
+pub use facts::{Facts, Views};
+pub use outcome::{Outcome, SECOND, Terms, Verdict, decide};
+pub use server::Server;
+pub use session::{Session, Visibility};
+
+use crate::address::{Fault, fault};
+use server::Servers;
+use session::Sessions;
+
+/// How long a failure is remembered, for a connection that comes after all.
+const REMEMBERED: u64 = 300 * SECOND;
+
+/// How long a control connection's entry outlives its end, for segments that are sent again.
+const LINGER: u64 = 5 * SECOND;
+
+/// Where the truth is.
+pub trait Truth {
+    /// The endpoint as it is now. `None` when it is not known (any more).
+    fn endpoint(&mut self, id: u64) -> Option<Endpoint>;
+}
+
+/// An endpoint with its outcome.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// As it was seen.
+    pub views: Views,
+    /// What that says.
+    pub facts: Facts,
+    /// What happened.
+    pub outcome: Outcome,
+    /// When that was decided.
+    pub decided_at: u64,
+    /// What is wrong with the advertised address.
+    pub fault: Option<Fault>,
+    /// What is known of the server.
+    pub server: Server,
+    /// The text of the reply that said that the transfer failed.
+    pub control_reply: Option<Line>,
+}
+
+/// Something to tell.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// An endpoint was advertised.
+    Advertised(Box<Endpoint>),
+    /// An endpoint has its outcome.
+    Outcome(Box<Case>),
+    /// An endpoint that had failed was connected after all.
+    Late(Box<Case>),
+    /// After an endpoint had its outcome, the server said that the transfer failed.
+    Transfer(Box<Case>),
+    /// A server's advertisement cannot be decoded. Said once a server.
+    Undecodable(Box<(Flow, Line)>),
+    /// A control connection is over.
+    Session(Box<Session>),
+}
+
+/// What was counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Books {
+    /// Control connections seen.
+    pub sessions: u64,
+    /// Of those, the ones that could not be read (TLS).
+    pub blind: u64,
+    /// Endpoints advertised.
+    pub endpoints: u64,
+    /// How many of each [`Outcome`], in the order of [`Outcome::ALL`].
+    pub outcomes: [u64; Outcome::ALL.len()],
+    /// Failures that were connected after all.
+    pub late: u64,
+    /// Transfers that failed after the outcome.
+    pub transfers: u64,
+    /// Advertisements that could not be decoded.
+    pub undecodable: u64,
+}
+
+impl Books {
+    /// Endpoints without an outcome yet.
+    #[must_use]
+    pub fn pending(&self) -> u64 {
+        self.endpoints - self.outcomes.iter().sum::<u64>()
+    }
+
+    /// Whether anything failed.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        let outcomes = Outcome::ALL.iter().zip(self.outcomes);
+        let failed: u64 = outcomes.filter(|(o, _)| o.is_failure()).map(|(_, n)| n).sum();
+        failed + self.transfers
+    }
+}
+
+/// An endpoint that is being watched.
+#[derive(Debug)]
+struct Watched {
+    views: Views,
+    session: u64,
+    outcome: Option<(Outcome, u64)>,
+    control_reply: Option<Line>,
+    late_told: bool,
+    transfer_told: bool,
+    /// In the timers at this time.
+    timer: Option<u64>,
+}
+
+/// Follows endpoints from their advertisement to their outcome.
+#[derive(Debug)]
+pub struct Tracker {
+    timeout: u64,
+    books: Books,
+    sessions: Sessions,
+    servers: Servers,
+    /// By the id of the view that was seen first.
+    endpoints: HashMap<u64, Watched>,
+    /// From any view's id to that.
+    known: HashMap<u64, u64>,
+    timers: BTreeSet<(u64, u64)>,
+    events: Vec<Event>,
+    retired: Vec<Request>,
+}
+
+impl Tracker {
+    /// A tracker that waits `timeout` nanoseconds for a data connection.
+    #[must_use]
+    pub fn new(timeout: u64) -> Self {
+        Self {
+            timeout,
+            books: Books::default(),
+            sessions: Sessions::default(),
+            servers: Servers::default(),
+            endpoints: HashMap::new(),
+            known: HashMap::new(),
+            timers: BTreeSet::new(),
+            events: Vec::new(),
+            retired: Vec::new(),
+        }
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub const fn books(&self) -> &Books {
+        &self.books
+    }
+
+    /// What there is to tell since the last time.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// What the store need not keep any more.
+    pub fn take_retired(&mut self) -> Vec<Request> {
+        std::mem::take(&mut self.retired)
+    }
+
+    /// When [`Self::advance`] has something to do.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<u64> {
+        let endpoints = self.timers.first().map(|(at, _)| *at);
+        let sessions = self.sessions.next_deadline();
+        endpoints.into_iter().chain(sessions).min()
+    }
+
+    /// Takes in a record.
+    pub fn take(&mut self, record: Record, now: u64, truth: &mut dyn Truth) {
+        match record {
+            Record::Endpoint(endpoint) => {
+                // News of an endpoint that is done with, or whose first news were lost: then it is found
+                // when the store is compared with.
+                let first = [Why::Advertised as u32, Why::Unstored as u32].contains(&endpoint.why);
+                if first || self.known.contains_key(&endpoint.id) {
+                    self.take_endpoint(endpoint, now, truth);
+                }
+            }
+            Record::Session(news) => self.take_session(&news, now, truth),
+            Record::Line(line) => self.take_line(line, now, truth),
+        }
+    }
+
+    /// Does what is due at `now`.
+    pub fn advance(&mut self, now: u64, truth: &mut dyn Truth) {
+        while let Some(&(at, key)) = self.timers.first()
+            && at <= now
+        {
+            self.timers.pop_first();
+            if let Some(watched) = self.endpoints.get_mut(&key) {
+                watched.timer = None;
+            }
+            self.refresh(key, truth);
+            self.settle(key, now, truth);
+        }
+        self.retired.extend(self.sessions.expire(now));
+    }
+
+    /// Compares with all that the store has, after news were lost: what is new is taken in, what is known
+    /// is brought up to date, what is gone is over. What was retired must be out of the store before.
+    pub fn reconcile(
+        &mut self,
+        controls: &[Control],
+        endpoints: &[Endpoint],
+        now: u64,
+        truth: &mut dyn Truth,
+    ) {
+        for control in controls {
+            for news in session::news_of(control) {
+                self.take_session(&news, now, truth);
+            }
+        }
+        let mut endpoints = endpoints.to_vec();
+        endpoints.sort_by_key(|endpoint| endpoint.advertised_at);
+        for endpoint in endpoints {
+            self.take_endpoint(endpoint, now, truth);
+        }
+        let present: HashSet<u64> = controls.iter().map(|control| control.id).collect();
+        for id in self.sessions.end_absent(&present, now) {
+            self.end_session(id, now, truth);
+        }
+    }
+
+    /// Of everything that has no outcome yet, absence proves nothing any more: packets may have passed
+    /// unseen.
+    pub fn miss(&mut self, now: u64, truth: &mut dyn Truth) {
+        let undecided: Vec<u64> = self
+            .endpoints
+            .iter()
+            .filter(|(_, watched)| watched.outcome.is_none())
+            .map(|(key, _)| *key)
+            .collect();
+        for key in undecided {
+            if let Some(watched) = self.endpoints.get_mut(&key) {
+                watched.views.miss();
+            }
+            self.settle(key, now, truth);
+        }
+    }
+
+    /// Watching stops: what has no outcome is unknown, and every session is told.
+    pub fn finish(&mut self, now: u64, truth: &mut dyn Truth) {
+        let mut keys: Vec<u64> = self.endpoints.keys().copied().collect();
+        keys.sort_unstable();
+        for key in keys {
+            self.refresh(key, truth);
+            self.settle(key, now, truth);
+            if self.endpoints.get(&key).is_some_and(|w| w.outcome.is_none()) {
+                self.conclude(key, Outcome::Unknown, now);
+            }
+        }
+        for session in self.sessions.finish(now) {
+            self.tell_session(session);
+        }
+    }
+
+    fn tell_session(&mut self, mut session: Session) {
+        session.banner = self.servers.get(session.flow.server).banner;
+        self.events.push(Event::Session(Box::new(session)));
+    }
+
+    fn take_endpoint(&mut self, endpoint: Endpoint, now: u64, truth: &mut dyn Truth) {
+        let key = match self.known.get(&endpoint.id) {
+            Some(&key) => {
+                if let Some(watched) = self.endpoints.get_mut(&key) {
+                    watched.views.update(endpoint);
+                }
+                key
+            }
+            None => self.begin(endpoint),
+        };
+        self.settle(key, now, truth);
+    }
+
+    /// An endpoint that was not known: a new one, or another view of one that was seen on the other side
+    /// of an address translation.
+    fn begin(&mut self, mut endpoint: Endpoint) -> u64 {
+        if endpoint.why == Why::Unstored as u32 {
+            endpoint.missed |= missed::STORE;
+        }
+        let session = self.sessions.of(&endpoint);
+        let twin = session.latest.filter(|key| {
+            self.endpoints
+                .get(key)
+                .is_some_and(|watched| watched.outcome.is_none() && watched.views.is_twin(&endpoint))
+        });
+        if let Some(key) = twin {
+            self.known.insert(endpoint.id, key);
+            if let Some(watched) = self.endpoints.get_mut(&key) {
+                watched.views.update(endpoint);
+            }
+            return key;
+        }
+        let key = endpoint.id;
+        let before = session.latest.replace(key);
+        session.endpoints += 1;
+        session.open_endpoints.insert(key);
+        let session_id = session.id;
+        self.books.endpoints += 1;
+        self.known.insert(key, key);
+        self.events.push(Event::Advertised(Box::new(endpoint)));
+        self.endpoints.insert(
+            key,
+            Watched {
+                views: Views::new(endpoint),
+                session: session_id,
+                outcome: None,
+                control_reply: None,
+                late_told: false,
+                transfer_told: false,
+                timer: None,
+            },
+        );
+        // The one before is done with, unless a failure of its is remembered.
+        if let Some(before) = before {
+            self.release(before, &endpoint);
+        }
+        key
+    }
+
+    /// `newer` has taken the place of the endpoint `key`.
+    fn release(&mut self, key: u64, newer: &Endpoint) {
+        let Some(watched) = self.endpoints.get(&key) else {
+            return;
+        };
+        let same_port = watched.views.client_side().port == newer.port;
+        match watched.outcome {
+            Some((outcome, _)) if !outcome.is_failure() || same_port => self.forget(key),
+            _ => {}
+        }
+    }
+
+    fn take_session(&mut self, news: &SessionNews, now: u64, truth: &mut dyn Truth) {
+        let before = self.sessions.books();
+        let ended = self.sessions.take(news, now + LINGER);
+        let after = self.sessions.books();
+        self.books.sessions += after.0 - before.0;
+        self.books.blind += after.1 - before.1;
+        if let Some(id) = ended {
+            self.end_session(id, now, truth);
+        }
+    }
+
+    /// The session is over, and nothing more will be said of its endpoints.
+    fn end_session(&mut self, id: u64, now: u64, truth: &mut dyn Truth) {
+        let keys = self.sessions.open_endpoints(id);
+        for key in keys {
+            self.refresh(key, truth);
+            self.settle(key, now, truth);
+            if self.endpoints.get(&key).is_some_and(|w| w.outcome.is_none()) {
+                self.conclude(key, Outcome::Unknown, now);
+            }
+            self.forget(key);
+        }
+        if let Some(session) = self.sessions.end(id) {
+            self.tell_session(session);
+        }
+    }
+
+    fn take_line(&mut self, line: Line, now: u64, truth: &mut dyn Truth) {
+        match line.about {
+            about if about == About::Banner as u32 => {
+                if let Some(flow) = self.sessions.flow(line.control) {
+                    self.servers.greeted(flow.server, &line);
+                }
+            }
+            about if about == About::Undecodable as u32 => {
+                if let Some(flow) = self.sessions.undecodable(line.control) {
+                    self.books.undecodable += 1;
+                    if self.servers.first_undecodable(flow.server) {
+                        self.events.push(Event::Undecodable(Box::new((flow, line))));
+                    }
+                }
+            }
+            _ => {
+                if let Some(&key) = self.known.get(&line.endpoint)
+                    && let Some(watched) = self.endpoints.get_mut(&key)
+                {
+                    watched.control_reply.get_or_insert(line);
+                    self.settle(key, now, truth);
+                }
+            }
+        }
+    }
+
+    /// Brings the endpoint's views up to date.
+    fn refresh(&mut self, key: u64, truth: &mut dyn Truth) {
+        let Some(watched) = self.endpoints.get_mut(&key) else {
+            return;
+        };
+        let ids: Vec<u64> = watched.views.ids().collect();
+        for id in ids {
+            match truth.endpoint(id) {
+                Some(endpoint) => watched.views.update(endpoint),
+                None => watched.views.miss(),
+            }
+        }
+    }
+
+    /// Decides what can be decided, and tells what there is to tell.
+    fn settle(&mut self, key: u64, now: u64, truth: &mut dyn Truth) {
+        if let Some(watched) = self.endpoints.get(&key)
+            && watched.outcome.is_none()
+        {
+            let mut verdict = self.judge(watched, now);
+            if let Verdict::Decided(outcome) = verdict
+                && outcome != Outcome::Connected
+            {
+                // News may be lost, and the map has what they said.
+                self.refresh(key, truth);
+                verdict = match self.endpoints.get(&key) {
+                    Some(watched) => self.judge(watched, now),
+                    None => return,
+                };
+            }
+            match verdict {
+                Verdict::Decided(outcome) => self.conclude(key, outcome, now),
+                Verdict::Wait(until) => self.set_timer(key, until),
+            }
+        }
+        self.look_after(key, now);
+    }
+
+    fn judge(&self, watched: &Watched, now: u64) -> Verdict {
+        let view = watched.views.client_side();
+        let server = self.servers.get(view.flow.server);
+        let terms = Terms {
+            timeout: self.timeout,
+            plausible: fault_of(view, &server).is_none(),
+            elsewhere: server.is_elsewhere(),
+        };
+        decide(&watched.views.facts(), &terms, now)
+    }
+
+    /// The endpoint has its outcome.
+    fn conclude(&mut self, key: u64, outcome: Outcome, now: u64) {
+        let Some(watched) = self.endpoints.get_mut(&key) else {
+            return;
+        };
+        watched.outcome = Some((outcome, now));
+        let (session, timer) = (watched.session, watched.timer.take());
+        if let Some(at) = timer {
+            self.timers.remove(&(at, key));
+        }
+        self.books.outcomes[outcome as usize] += 1;
+        self.sessions.count(session, outcome);
+        let Some(case) = self.case(key) else {
+            return;
+        };
+        self.servers.learn(&case);
+        self.events.push(Event::Outcome(Box::new(case)));
+        if outcome.is_failure() {
+            self.set_timer(key, Some(now + REMEMBERED));
+        }
+    }
+
+    /// What can still happen to an endpoint that has its outcome.
+    fn look_after(&mut self, key: u64, now: u64) {
+        let Some(watched) = self.endpoints.get(&key) else {
+            return;
+        };
+        let Some((outcome, decided_at)) = watched.outcome else {
+            return;
+        };
+        let facts = watched.views.facts();
+        let late = outcome.is_failure() && facts.connected_at.is_some() && !watched.late_told;
+        let transfer = !watched.transfer_told && transfer_failed(&facts, decided_at);
+        if late && let Some(case) = self.case(key) {
+            self.books.late += 1;
+            self.events.push(Event::Late(Box::new(case)));
+        }
+        if transfer && let Some(case) = self.case(key) {
+            self.books.transfers += 1;
+            self.events.push(Event::Transfer(Box::new(case)));
+        }
+        if let Some(watched) = self.endpoints.get_mut(&key) {
+            watched.late_told |= late;
+            watched.transfer_told |= transfer;
+        }
+        let remembered = outcome.is_failure() && now < decided_at + REMEMBERED;
+        let over = facts.released || facts.final_reply.is_some() || outcome.is_failure();
+        if over && !remembered {
+            self.forget(key);
+        }
+    }
+
+    fn case(&self, key: u64) -> Option<Case> {
+        let watched = self.endpoints.get(&key)?;
+        let (outcome, decided_at) = watched.outcome?;
+        let view = watched.views.client_side();
+        let server = self.servers.get(view.flow.server);
+        Some(Case {
+            facts: watched.views.facts(),
+            outcome,
+            decided_at,
+            fault: fault_of(view, &server),
+            server,
+            control_reply: watched.control_reply,
+            views: watched.views.clone(),
+        })
+    }
+
+    fn set_timer(&mut self, key: u64, at: Option<u64>) {
+        let Some(watched) = self.endpoints.get_mut(&key) else {
+            return;
+        };
+        if let Some(old) = watched.timer.take() {
+            self.timers.remove(&(old, key));
+        }
+        if let Some(at) = at {
+            watched.timer = Some(at);
+            self.timers.insert((at, key));
+        }
+    }
+
+    /// The endpoint is of no interest any more.
+    fn forget(&mut self, key: u64) {
+        self.set_timer(key, None);
+        let Some(watched) = self.endpoints.remove(&key) else {
+            return;
+        };
+        self.sessions.forget_endpoint(watched.session, key);
+        for id in watched.views.ids() {
+            self.known.remove(&id);
+            self.retired.push(Request {
+                endpoint: id,
+                flow: watched.views.client_side().flow,
+                pad: 0,
+                control: 0,
+            });
+        }
+    }
+}
+
+/// What is wrong with the advertised address, unless clients were seen to connect to it.
+fn fault_of(view: &Endpoint, server: &Server) -> Option<Fault> {
+    fault(
+        view.code,
+        view.address.ip(),
+        view.port,
+        view.flow.server.ip(),
+        view.flow.client.ip(),
+    )
+    .filter(|fault| *fault != Fault::Mismatch || !server.is_known(view.address))
+}
+
+/// Whether the server said after the outcome that the transfer failed. A transfer that the client itself
+/// aborted (426 after ABOR) did not fail.
+fn transfer_failed(facts: &Facts, decided_at: u64) -> bool {
+    let aborted = matches!(facts.gave_up, Some((_, GiveUp::Abort)));
+    match facts.final_reply {
+        Some((at, 421 | 425 | 522)) => at > decided_at,
+        Some((at, 426)) => at > decided_at && !aborted,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,290 @@
+//! Control connections.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use ftpwatch_common::{
+    address::Flow,
+    control::Control,
+    endpoint::Endpoint,
+    engine::Request,
+    record::{Kind, Progress, Session as News},
+    text::Text,
+};
+use serde::Serialize;
+
+use super::Outcome;
+
+/// Whether a control connection could be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Visibility {
+    /// In clear text.
+    Clear,
+    /// Not since the server accepted AUTH.
+    Tls,
+}
+
+/// A control connection, seen once or, on a gateway that translates addresses, on either side.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// The id of the view that was seen first.
+    pub id: u64,
+    /// The client's view of it.
+    pub flow: Flow,
+    /// When it was first seen.
+    pub opened_at: u64,
+    /// When it ended, or watching did.
+    pub ended_at: u64,
+    /// It was still open when watching ended.
+    pub still_open: bool,
+    /// Whether it could be read.
+    pub visibility: Visibility,
+    /// Endpoints advertised on it.
+    pub endpoints: u64,
+    /// How many of each [`Outcome`], in the order of [`Outcome::ALL`].
+    pub outcomes: [u64; Outcome::ALL.len()],
+    /// Advertisements that could not be decoded.
+    pub undecodable: u64,
+    /// The server's greeting.
+    pub banner: Option<Text>,
+    /// Endpoints that are being watched.
+    pub(super) open_endpoints: BTreeSet<u64>,
+    /// The last endpoint advertised.
+    pub(super) latest: Option<u64>,
+    fingerprint: u64,
+    /// Views that have not ended.
+    open: usize,
+}
+
+/// A view of a session.
+#[derive(Debug)]
+struct View {
+    session: u64,
+    flow: Flow,
+    ended: bool,
+}
+
+/// All control connections that are open, or ended a moment ago.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    sessions: HashMap<u64, Session>,
+    views: HashMap<u64, View>,
+    fingerprints: HashMap<u64, u64>,
+    /// When to let go of which view.
+    expiry: BTreeSet<(u64, u64)>,
+    seen: u64,
+    blind: u64,
+}
+
+impl Sessions {
+    /// How many were seen, and how many of them blind.
+    #[must_use]
+    pub const fn books(&self) -> (u64, u64) {
+        (self.seen, self.blind)
+    }
+
+    /// When [`Self::expire`] has something to do.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.expiry.first().map(|(at, _)| *at)
+    }
+
+    /// Lets go of views that ended long enough ago.
+    pub fn expire(&mut self, now: u64) -> Vec<Request> {
+        let mut requests = Vec::new();
+        while let Some(&(at, id)) = self.expiry.first()
+            && at <= now
+        {
+            self.expiry.pop_first();
+            if let Some(view) = self.views.remove(&id) {
+                requests.push(Request {
+                    endpoint: 0,
+                    flow: view.flow,
+                    pad: 0,
+                    control: id,
+                });
+            }
+        }
+        requests
+    }
+
+    /// Takes in news of a control connection. Returns its session's id when that is over now; its entry is
+    /// let go at `expiry`.
+    pub fn take(&mut self, news: &News, expiry: u64) -> Option<u64> {
+        self.open(news.id, news.flow, news.fingerprint, news.at);
+        let view = self.views.get_mut(&news.id)?;
+        let session = self.sessions.get_mut(&view.session)?;
+        if news.progress == Progress::Blind as u32 && session.visibility == Visibility::Clear {
+            session.visibility = Visibility::Tls;
+            self.blind += 1;
+        }
+        if news.progress != Progress::Ended as u32 || view.ended {
+            return None;
+        }
+        view.ended = true;
+        self.expiry.insert((expiry, news.id));
+        session.ended_at = news.at;
+        session.open -= 1;
+        (session.open == 0).then_some(session.id)
+    }
+
+    /// The session of the control connection `id`, which is new or known.
+    fn open(&mut self, id: u64, flow: Flow, fingerprint: u64, at: u64) {
+        if self.views.contains_key(&id) {
+            return;
+        }
+        // The same connection on the other side of an address translation begins with the same sequence
+        // numbers. Its greeting passed the server's side first, so the newer view is the client's.
+        let twin = self.fingerprints.get(&fingerprint).copied();
+        let twin = twin.filter(|_| fingerprint != 0);
+        let session = match twin.and_then(|twin| self.sessions.get_mut(&twin)) {
+            Some(session) => {
+                session.open += 1;
+                session.flow = flow;
+                session.id
+            }
+            None => {
+                self.seen += 1;
+                self.fingerprints.insert(fingerprint, id);
+                self.sessions.insert(
+                    id,
+                    Session {
+                        id,
+                        flow,
+                        opened_at: at,
+                        ended_at: at,
+                        still_open: false,
+                        visibility: Visibility::Clear,
+                        endpoints: 0,
+                        outcomes: [0; Outcome::ALL.len()],
+                        undecodable: 0,
+                        banner: None,
+                        open_endpoints: BTreeSet::new(),
+                        latest: None,
+                        fingerprint,
+                        open: 1,
+                    },
+                );
+                id
+            }
+        };
+        self.views.insert(
+            id,
+            View {
+                session,
+                flow,
+                ended: false,
+            },
+        );
+    }
+
+    /// The session of an endpoint. News of it may have been lost, so it may be new.
+    pub fn of(&mut self, endpoint: &Endpoint) -> &mut Session {
+        let id = endpoint.control;
+        let known = self.views.get(&id).map(|view| view.session);
+        let key = known.filter(|session| self.sessions.contains_key(session));
+        let key = key.unwrap_or_else(|| {
+            self.views.remove(&id);
+            self.open(id, endpoint.flow, 0, endpoint.advertised_at);
+            id
+        });
+        self.sessions
+            .get_mut(&key)
+            .expect("the session was found or opened just now")
+    }
+
+    /// The endpoints of the session that are being watched.
+    #[must_use]
+    pub fn open_endpoints(&self, id: u64) -> Vec<u64> {
+        let session = self.sessions.get(&id);
+        session.map_or_else(Vec::new, |session| session.open_endpoints.iter().copied().collect())
+    }
+
+    /// The endpoint is not watched any more.
+    pub fn forget_endpoint(&mut self, id: u64, key: u64) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.open_endpoints.remove(&key);
+        }
+    }
+
+    /// The sessions of which no view is among `present`: they are over, and nobody said so.
+    pub fn end_absent(&mut self, present: &HashSet<u64>, now: u64) -> Vec<u64> {
+        let mut alive = HashSet::new();
+        self.views.retain(|id, view| {
+            let keep = present.contains(id);
+            if keep {
+                alive.insert(view.session);
+            }
+            keep
+        });
+        let mut absent: Vec<u64> = self.sessions.keys().copied().filter(|id| !alive.contains(id)).collect();
+        absent.sort_unstable();
+        for id in &absent {
+            if let Some(session) = self.sessions.get_mut(id) {
+                session.ended_at = now;
+            }
+        }
+        absent
+    }
+
+    /// The client's view of the control connection `id`.
+    #[must_use]
+    pub fn flow(&self, id: u64) -> Option<Flow> {
+        let view = self.views.get(&id)?;
+        Some(self.sessions.get(&view.session)?.flow)
+    }
+
+    /// An advertisement on the control connection `id` could not be decoded. `None` when that was said
+    /// already, of the other view.
+    pub fn undecodable(&mut self, id: u64) -> Option<Flow> {
+        let view = self.views.get(&id)?;
+        let session = self.sessions.get_mut(&view.session)?;
+        if session.id != id {
+            return None;
+        }
+        session.undecodable += 1;
+        Some(session.flow)
+    }
+
+    /// An endpoint of the session `id` has its outcome.
+    pub fn count(&mut self, id: u64, outcome: Outcome) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.outcomes[outcome as usize] += 1;
+        }
+    }
+
+    /// The session is over.
+    pub fn end(&mut self, id: u64) -> Option<Session> {
+        let session = self.sessions.remove(&id)?;
+        self.fingerprints.remove(&session.fingerprint);
+        Some(session)
+    }
+
+    /// Watching is over: the sessions that are still open, in the order they were opened.
+    pub fn finish(&mut self, now: u64) -> Vec<Session> {
+        let mut sessions: Vec<Session> = self.sessions.drain().map(|(_, session)| session).collect();
+        sessions.sort_by_key(|session| (session.opened_at, session.id));
+        for session in &mut sessions {
+            session.ended_at = now;
+            session.still_open = true;
+        }
+        sessions
+    }
+}
+
+/// What news there were of a control connection, as its entry tells.
+pub fn news_of(control: &Control) -> impl Iterator<Item = News> {
+    let news = |progress: Progress, at| News {
+        kind: Kind::Session as u32,
+        progress: progress as u32,
+        id: control.id,
+        at,
+        fingerprint: control.fingerprint,
+        flow: control.flow,
+        pad: 0,
+    };
+    let opened = Some(news(Progress::Opened, control.opened_at));
+    let blind = (control.blind != 0).then(|| news(Progress::Blind, control.last_at));
+    let ended = (control.ended_at != 0).then(|| news(Progress::Ended, control.ended_at));
+    opened.into_iter().chain(blind).chain(ended)
+}

@@ -1,0 +1,390 @@
+//! `ftpwatch run`: news from the kernel, time, tracker, reports out.
+
+mod losses;
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::Path,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use nix::unistd;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::{
+    cli::Run,
+    clock::{Clock, monotonic_now},
+    error::Error,
+    escape::printable,
+    output::{Output, summary},
+    report::{Body, Report, Reporter},
+    source::kernel::{Interface, Kernel, Settings, interfaces, local_addresses},
+    tracker::Tracker,
+};
+use losses::Losses;
+
+/// How often interfaces and losses are looked at.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Watches until it is told to stop.
+///
+/// # Errors
+///
+/// When this host cannot be watched, or the command line asks for what is not there.
+pub fn run(options: &Run) -> Result<ExitCode, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| cannot_start(&error))?;
+    runtime.block_on(async {
+        let signals = Signals::new().map_err(|error| cannot_start(&error))?;
+        let mut watch = Watch::start(options)?;
+        let ended = watch.until_told(signals).await;
+        watch.finish(ended)
+    })
+}
+
+fn cannot_start(error: &io::Error) -> Error {
+    Error::host(
+        format!("cannot start: {error}"),
+        "Are the limits of processes or open files too low? See `ulimit -a`.",
+    )
+}
+
+/// Why watching ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// A signal.
+    Told,
+    /// `--count` or `--for`.
+    Done,
+    /// Nobody reads the output any more.
+    ClosedPipe,
+    /// The output cannot be written.
+    CannotWrite,
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+}
+
+struct Watch<'a> {
+    options: &'a Run,
+    kernel: Kernel,
+    tracker: Tracker,
+    reporter: Reporter,
+    output: Output,
+    losses: Losses,
+    started: Instant,
+    shown: u64,
+}
+
+impl<'a> Watch<'a> {
+    fn start(options: &'a Run) -> Result<Self, Error> {
+        if let Some(path) = &options.ready_file {
+            remove_ready_file(path)?;
+        }
+        let chosen = choose(&options.interfaces)?;
+        let analysis = &options.analysis;
+        let log = options.verbose >= 2;
+        let mut kernel = Kernel::load(&Settings {
+            control_ports: analysis.control_ports.clone(),
+            hook: options.hook,
+            log,
+        })?;
+        if log {
+            env_logger::Builder::new().filter_level(log::LevelFilter::Debug).init();
+            kernel.enable_log()?;
+        }
+        for interface in &chosen {
+            kernel.attach(interface)?;
+        }
+        let reporter = Reporter {
+            clock: Clock::monotonic(),
+            vantage: analysis.vantage,
+            local: local_addresses()?,
+            passive_range: analysis.passive_range.clone(),
+            host: host_name(),
+            interfaces: kernel.attacher.names(),
+            hook: kernel.attacher.hook_name().to_owned(),
+        };
+        let watch = Self {
+            options,
+            kernel,
+            tracker: Tracker::new(u64::try_from(analysis.timeout.as_nanos()).unwrap_or(u64::MAX)),
+            reporter,
+            output: Output::new(analysis.format, analysis.show),
+            losses: Losses::default(),
+            started: Instant::now(),
+            shown: 0,
+        };
+        watch.say_ready()?;
+        Ok(watch)
+    }
+
+    fn say_ready(&self) -> Result<(), Error> {
+        let Reporter {
+            interfaces, hook, ..
+        } = &self.reporter;
+        if self.options.verbose > 0 {
+            eprintln!("ftpwatch: watching {} through {hook}", interfaces.join(", "));
+        }
+        match &self.options.ready_file {
+            Some(path) => create_ready_file(path),
+            None => Ok(()),
+        }
+    }
+
+    async fn until_told(&mut self, mut signals: Signals) -> Ended {
+        let mut tick = tokio::time::interval(TICK);
+        loop {
+            let pause = self.pause();
+            tokio::select! {
+                _ = signals.interrupt.recv() => return Ended::Told,
+                _ = signals.terminate.recv() => return Ended::Told,
+                _ = tick.tick() => self.look_around(),
+                () = self.kernel.wait() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+            self.catch_up();
+            if let Err(error) = self.report() {
+                return broken(&error);
+            }
+            if self.is_done() {
+                return Ended::Done;
+            }
+        }
+    }
+
+    /// How long there is nothing to do, unless something happens.
+    fn pause(&self) -> Duration {
+        let now = monotonic_now();
+        let deadline = self.tracker.next_deadline();
+        let until = deadline.map(|at| Duration::from_nanos(at.saturating_sub(now)));
+        let left = self.options.for_.map(|time| time.saturating_sub(self.started.elapsed()));
+        until.into_iter().chain(left).min().unwrap_or(TICK)
+    }
+
+    fn is_done(&self) -> bool {
+        let time = self.options.for_;
+        self.has_shown_all() || time.is_some_and(|time| self.started.elapsed() >= time)
+    }
+
+    fn has_shown_all(&self) -> bool {
+        self.options.count.is_some_and(|count| self.shown >= count)
+    }
+
+    /// News, then what is due: absence is believed only once it is known that nothing was lost.
+    fn catch_up(&mut self) {
+        let now = monotonic_now();
+        let due = self.tracker.next_deadline().is_some_and(|at| at <= now);
+        if due {
+            self.look_around();
+        }
+        self.take_news();
+        self.tracker.advance(now, self.kernel.truth());
+        self.retire();
+    }
+
+    fn take_news(&mut self) {
+        let tracker = &mut self.tracker;
+        let strange = self
+            .kernel
+            .drain(|record, truth| tracker.take(record, monotonic_now(), truth));
+        self.losses.note_strange_records(strange);
+    }
+
+    fn retire(&mut self) {
+        let retired = self.tracker.take_retired();
+        if let Err(error) = self.kernel.retire(&retired) {
+            self.losses.note_unretired(retired.len(), &error);
+        }
+    }
+
+    /// What came, what went, what was lost.
+    fn look_around(&mut self) {
+        self.follow_interfaces();
+        let counters = self.kernel.truth().counters();
+        let lost = self.losses.compare(&counters);
+        if lost.packets {
+            self.tracker.miss(monotonic_now(), self.kernel.truth());
+        }
+        if lost.news {
+            self.reconcile();
+        }
+    }
+
+    /// Records were lost: the maps have what they said.
+    fn reconcile(&mut self) {
+        self.take_news();
+        self.retire();
+        let truth = self.kernel.truth();
+        let (controls, endpoints) = (truth.controls(), truth.endpoints());
+        self.tracker.reconcile(&controls, &endpoints, monotonic_now(), truth);
+    }
+
+    fn follow_interfaces(&mut self) {
+        let Ok(present) = interfaces() else {
+            return;
+        };
+        let mut changed = false;
+        for index in self.kernel.attacher.indexes() {
+            if !present.values().any(|interface| interface.index == index) {
+                self.kernel.detach(index);
+                self.losses.note_interface_gone();
+                self.tracker.miss(monotonic_now(), self.kernel.truth());
+                changed = true;
+            }
+        }
+        let attached = self.kernel.attacher.indexes();
+        for interface in present.values() {
+            let new = !attached.contains(&interface.index);
+            if new && is_wanted(interface, &self.options.interfaces) {
+                match self.kernel.attach(interface) {
+                    Ok(()) => changed = true,
+                    // It may be on its way out again. The next look tells.
+                    Err(error) => self.losses.note_unattached(&interface.name, &error),
+                }
+            }
+        }
+        if changed {
+            self.reporter.interfaces = self.kernel.attacher.names();
+            self.reporter.hook = self.kernel.attacher.hook_name().to_owned();
+            if let Ok(local) = local_addresses() {
+                self.reporter.local = local;
+            }
+        }
+    }
+
+    /// Writes what there is to tell.
+    fn report(&mut self) -> io::Result<()> {
+        for loss in self.losses.take_reports() {
+            let report = self.reporter.note(monotonic_now(), Body::Loss(loss));
+            self.output.write(&report)?;
+        }
+        for event in self.tracker.take_events() {
+            let report = self.reporter.report(&event);
+            self.write(&report)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, report: &Report) -> io::Result<()> {
+        let outcome = report.body.is_outcome();
+        if outcome && self.has_shown_all() {
+            return Ok(());
+        }
+        let shown = self.output.write(report)?;
+        self.shown += u64::from(shown && outcome);
+        Ok(())
+    }
+
+    fn finish(mut self, ended: Ended) -> Result<ExitCode, Error> {
+        if ended == Ended::ClosedPipe {
+            return Ok(ExitCode::SUCCESS);
+        }
+        self.catch_up();
+        self.look_around();
+        self.tracker.finish(monotonic_now(), self.kernel.truth());
+        let stats = self.reporter.note(monotonic_now(), Body::Stats(*self.tracker.books()));
+        let written = self.report().and_then(|()| self.write(&stats));
+        let counters = self.kernel.truth().counters();
+        // Lets go of every interface before the last word.
+        drop(self.kernel);
+        match written {
+            Err(error) if broken(&error) == Ended::ClosedPipe => return Ok(ExitCode::SUCCESS),
+            Err(error) => {
+                return Err(Error::usage(
+                    format!("cannot write the results: {error}"),
+                    "Is the disk full? Results go to standard output.",
+                ));
+            }
+            Ok(()) if ended == Ended::CannotWrite => {
+                return Err(Error::usage(
+                    "cannot write the results",
+                    "Is the disk full? Results go to standard output.",
+                ));
+            }
+            Ok(()) => {}
+        }
+        let books = self.tracker.books();
+        // A closed standard error is no reason to fail.
+        let _ = write!(io::stderr(), "{}", summary(books, &counters));
+        let bounded = self.options.count.is_some() || self.options.for_.is_some();
+        let failed = bounded && books.failures() > 0;
+        Ok(ExitCode::from(u8::from(failed)))
+    }
+}
+
+/// A closed pipe is how `| head` ends; anything else is an error.
+fn broken(error: &io::Error) -> Ended {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        Ended::ClosedPipe
+    } else {
+        Ended::CannotWrite
+    }
+}
+
+/// Whether `interface` is to be watched: named, or else any that is up and not loopback.
+fn is_wanted(interface: &Interface, named: &[String]) -> bool {
+    if named.is_empty() {
+        interface.up && !interface.loopback
+    } else {
+        named.contains(&interface.name)
+    }
+}
+
+/// The interfaces to begin with.
+fn choose(named: &[String]) -> Result<Vec<Interface>, Error> {
+    let present = interfaces()?;
+    if let Some(missing) = named.iter().find(|name| !present.contains_key(*name)) {
+        let names: Vec<&str> = present.keys().map(String::as_str).collect();
+        return Err(Error::usage(
+            format!("there is no interface {}", printable(missing.as_bytes())),
+            format!("There are: {}.", names.join(", ")),
+        ));
+    }
+    let chosen: Vec<Interface> = present
+        .into_values()
+        .filter(|interface| is_wanted(interface, named))
+        .collect();
+    if chosen.is_empty() {
+        eprintln!("ftpwatch: no interface is up yet; waiting for one (loopback: -i lo)");
+    }
+    Ok(chosen)
+}
+
+fn remove_ready_file(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(ready_file_error(path, &error)),
+        _ => Ok(()),
+    }
+}
+
+fn create_ready_file(path: &Path) -> Result<(), Error> {
+    fs::write(path, "").map_err(|error| ready_file_error(path, &error))
+}
+
+fn ready_file_error(path: &Path, error: &io::Error) -> Error {
+    Error::usage(
+        format!("the ready file {} cannot be written: {error}", path.display()),
+        "Name a file in a directory that exists and can be written.",
+    )
+}
+
+fn host_name() -> String {
+    let name = unistd::gethostname().unwrap_or_default();
+    printable(name.as_encoded_bytes())
+}

@@ -1,0 +1,123 @@
+//! What was lost, and what it means for what is reported.
+
+use std::io;
+
+use ftpwatch_common::counter::{COUNTERS, Counter};
+
+use crate::{error::Error, report::LossReport};
+
+/// Counters of the kernel half that say that something was lost, and what that means.
+const COUNTED: [(Counter, &str, &str); 6] = [
+    (
+        Counter::ControlsFull,
+        "controls_full",
+        "control connections are not watched: their map is full",
+    ),
+    (
+        Counter::EndpointsFull,
+        "endpoints_full",
+        "endpoints are reported as unknown: their map is full",
+    ),
+    (
+        Counter::IndexFull,
+        "index_full",
+        "endpoints that are not connected are reported as unknown: the index is full",
+    ),
+    (
+        Counter::Contended,
+        "contended",
+        "packets were passed over; endpoints that were open are reported as unknown unless connected",
+    ),
+    (
+        Counter::Unreadable,
+        "unreadable",
+        "packets of control connections could not be read; their open endpoints are unknown unless connected",
+    ),
+    (
+        Counter::RingFull,
+        "ring_full",
+        "the ring buffer was full; what its records said was read from the maps instead",
+    ),
+];
+
+/// What a loss calls for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Packets went by unread, and nobody knows whose.
+    pub packets: bool,
+    /// News were lost.
+    pub news: bool,
+}
+
+/// Keeps count of what was lost.
+#[derive(Debug, Default)]
+pub struct Losses {
+    before: [u64; COUNTERS],
+    reports: Vec<LossReport>,
+    unattached: Vec<String>,
+}
+
+impl Losses {
+    /// Compares with the last time.
+    pub fn compare(&mut self, counters: &[u64; COUNTERS]) -> Lost {
+        let lost = |counter: Counter| {
+            let at = counter as usize;
+            counters[at].saturating_sub(self.before[at])
+        };
+        for (counter, what, meaning) in COUNTED {
+            let count = lost(counter);
+            if count > 0 {
+                self.reports.push(LossReport {
+                    what,
+                    count,
+                    meaning: meaning.into(),
+                });
+            }
+        }
+        let found = Lost {
+            packets: lost(Counter::Contended) > 0,
+            news: lost(Counter::RingFull) > 0,
+        };
+        self.before = *counters;
+        found
+    }
+
+    /// The ring held records that are none of ours.
+    pub fn note_strange_records(&mut self, count: u64) {
+        if count > 0 {
+            self.note("strange_records", count, "records of an unknown form; a fault of this build".into());
+        }
+    }
+
+    /// Entries could not be taken out of the maps.
+    pub fn note_unretired(&mut self, count: usize, error: &io::Error) {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.note("unretired", count, format!("entries stay in the maps: {error}"));
+    }
+
+    /// An interface went away.
+    pub fn note_interface_gone(&mut self) {
+        self.note(
+            "interface_gone",
+            1,
+            "an interface went away; endpoints that were open are reported as unknown unless connected".into(),
+        );
+    }
+
+    /// An interface cannot be watched. Said once.
+    pub fn note_unattached(&mut self, name: &str, error: &Error) {
+        if !self.unattached.iter().any(|known| known == name) {
+            self.unattached.push(name.to_owned());
+            eprintln!("{error}");
+        }
+    }
+
+    fn note(&mut self, what: &'static str, count: u64, meaning: String) {
+        self.reports.push(LossReport { what, count, meaning });
+    }
+
+    /// What there is to report since the last time.
+    pub fn take_reports(&mut self) -> Vec<LossReport> {
+        std::mem::take(&mut self.reports)
+    }
+}
