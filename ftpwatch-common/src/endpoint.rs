@@ -76,6 +76,8 @@ pub mod missed {
 pub struct Attempt {
     /// First SYN. Zero: the slot is free.
     pub syn_at: u64,
+    /// Last SYN.
+    pub last_syn_at: u64,
     /// SYN-ACK.
     pub syn_ack_at: u64,
     /// The client's acknowledgement: the handshake is complete.
@@ -106,6 +108,7 @@ impl Attempt {
     /// A free slot.
     pub const FREE: Self = Self {
         syn_at: 0,
+        last_syn_at: 0,
         syn_ack_at: 0,
         ack_at: 0,
         rst_at: 0,

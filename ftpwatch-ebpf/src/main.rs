@@ -21,6 +21,7 @@ mod kernel {
     mod scan;
     mod skb;
     mod store;
+    mod trace;
     mod xdp;
 
     #[panic_handler]

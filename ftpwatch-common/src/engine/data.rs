@@ -10,6 +10,10 @@ use crate::{
 /// How far beyond the SYN a SYN-ACK may acknowledge: data in the SYN (RFC 7413).
 const FAST_OPEN_BYTES: u32 = 1 << 16;
 
+/// A SYN is sent again after a second (RFC 6298, section 2.1). Sooner, it is the same one, seen on another
+/// interface.
+const SAME_SYN: u64 = 100_000_000;
+
 /// Takes in a segment that the gate let through.
 #[inline(always)]
 pub fn take<S: Store>(store: &S, scene: &Scene) {
@@ -50,6 +54,7 @@ fn syn<S: Store>(store: &S, scene: &Scene) {
         };
         let forgotten = slot.is_half_open();
         slot.syn_at = now;
+        slot.last_syn_at = now;
         slot.syn_ack_at = 0;
         slot.ack_at = 0;
         slot.rst_at = 0;
@@ -79,7 +84,11 @@ fn repeated<S: Store>(store: &S, scene: &Scene, id: u64) -> bool {
         if let Some(attempt) =
             endpoint.attempt_of_syn(&scene.source, segment.source, segment.sequence)
         {
-            attempt.syns = attempt.syns.saturating_add(1);
+            let now = store.now();
+            if now.wrapping_sub(attempt.last_syn_at) > SAME_SYN {
+                attempt.syns = attempt.syns.saturating_add(1);
+            }
+            attempt.last_syn_at = now;
             return true;
         }
         id = endpoint.previous;

@@ -13,6 +13,7 @@ use ftpwatch_common::{
 use super::{
     maps::{CONTROLS, SCRATCH},
     store::Maps,
+    trace,
 };
 
 /// [`engine::say`], with a packed [`Said`].
@@ -32,7 +33,9 @@ pub extern "C" fn publish() -> u32 {
     };
     // SAFETY: the scratch space is this processor's own, and the caller is done with it.
     let endpoint = unsafe { &mut (*scratch).endpoint };
-    u32::from(engine::publish(&Maps, endpoint))
+    let stored = engine::publish(&Maps, endpoint);
+    trace::advertised(endpoint);
+    u32::from(stored)
 }
 
 /// The scene's control connection, which the caller holds.

@@ -10,7 +10,7 @@ use ftpwatch_common::{
     packet::{self, Bytes, Link, Skip},
 };
 
-use super::{maps::SCRATCH, skb::Skb, store::Maps, xdp::Frame};
+use super::{maps::SCRATCH, skb::Skb, store::Maps, trace, xdp::Frame};
 
 /// tc, ingress and egress, on a link with Ethernet headers.
 #[classifier]
@@ -89,6 +89,7 @@ fn take(skb: &Skb, link: Link, interest: Interest) {
     {
         scene.segment = segment;
         engine::take(skb, &Maps, scene, interest);
+        trace::segment(scene);
     }
 }
 
@@ -114,5 +115,6 @@ fn take_frame(frame: &Frame, interest: Interest) {
     {
         scene.segment = segment;
         engine::take(frame, &Maps, scene, interest);
+        trace::segment(scene);
     }
 }
