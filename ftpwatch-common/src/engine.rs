@@ -161,7 +161,7 @@ impl Scene {
 
     /// The source is the client.
     #[inline(always)]
-    fn from_client(&mut self) {
+    fn sent_by_client(&mut self) {
         self.flow.client = self.source;
         self.flow.server = self.destination;
         self.flow.client_port = self.segment.source;
@@ -170,7 +170,7 @@ impl Scene {
 
     /// The source is the server.
     #[inline(always)]
-    fn from_server(&mut self) {
+    fn sent_by_server(&mut self) {
         self.flow.client = self.destination;
         self.flow.server = self.source;
         self.flow.client_port = self.segment.destination;

@@ -15,7 +15,7 @@ use ftpwatch_common::{
     control::Control,
     endpoint::{Endpoint, GiveUp, missed},
     engine::Request,
-    record::{About, Line, Record, Session as SessionNews, Why},
+    record::{About, Line, Progress, Record, Session as SessionNews, Why},
 };
 
 pub use facts::{Facts, Views};
@@ -32,6 +32,10 @@ const REMEMBERED: u64 = 300 * SECOND;
 
 /// How long a control connection's entry outlives its end, for segments that are sent again.
 const LINGER: u64 = 5 * SECOND;
+
+/// How long a control connection may say nothing before it is taken for dead: longer than the idle
+/// time-outs of servers, and than most transfers.
+const IDLE: u64 = 6 * 3600 * SECOND;
 
 /// Where the truth is.
 pub trait Truth {
@@ -105,7 +109,10 @@ impl Books {
     #[must_use]
     pub fn failures(&self) -> u64 {
         let outcomes = Outcome::ALL.iter().zip(self.outcomes);
-        let failed: u64 = outcomes.filter(|(o, _)| o.is_failure()).map(|(_, n)| n).sum();
+        let failed: u64 = outcomes
+            .filter(|(o, _)| o.is_failure())
+            .map(|(_, n)| n)
+            .sum();
         failed + self.transfers
     }
 }
@@ -224,6 +231,11 @@ impl Tracker {
             for news in session::news_of(control) {
                 self.take_session(&news, now, truth);
             }
+            // Ends go unseen: a client that was switched off, a firewall that forgot. If it comes to life
+            // again, it is picked up in the middle.
+            if now.saturating_sub(control.last_at) > IDLE && !self.has_undecided(control.id) {
+                self.take_session(&session::news(control, Progress::Ended, now), now, truth);
+            }
         }
         let mut endpoints = endpoints.to_vec();
         endpoints.sort_by_key(|endpoint| endpoint.advertised_at);
@@ -260,7 +272,11 @@ impl Tracker {
         for key in keys {
             self.refresh(key, truth);
             self.settle(key, now, truth);
-            if self.endpoints.get(&key).is_some_and(|w| w.outcome.is_none()) {
+            if self
+                .endpoints
+                .get(&key)
+                .is_some_and(|w| w.outcome.is_none())
+            {
                 self.conclude(key, Outcome::Unknown, now);
             }
         }
@@ -272,6 +288,12 @@ impl Tracker {
     fn tell_session(&mut self, mut session: Session) {
         session.banner = self.servers.get(session.flow.server).banner;
         self.events.push(Event::Session(Box::new(session)));
+    }
+
+    fn has_undecided(&self, control: u64) -> bool {
+        let keys = self.sessions.open_endpoints_of_view(control);
+        keys.iter()
+            .any(|key| self.endpoints.get(key).is_some_and(|w| w.outcome.is_none()))
     }
 
     fn take_endpoint(&mut self, endpoint: Endpoint, now: u64, truth: &mut dyn Truth) {
@@ -295,9 +317,9 @@ impl Tracker {
         }
         let session = self.sessions.of(&endpoint);
         let twin = session.latest.filter(|key| {
-            self.endpoints
-                .get(key)
-                .is_some_and(|watched| watched.outcome.is_none() && watched.views.is_twin(&endpoint))
+            self.endpoints.get(key).is_some_and(|watched| {
+                watched.outcome.is_none() && watched.views.is_twin(&endpoint)
+            })
         });
         if let Some(key) = twin {
             self.known.insert(endpoint.id, key);
@@ -362,7 +384,11 @@ impl Tracker {
         for key in keys {
             self.refresh(key, truth);
             self.settle(key, now, truth);
-            if self.endpoints.get(&key).is_some_and(|w| w.outcome.is_none()) {
+            if self
+                .endpoints
+                .get(&key)
+                .is_some_and(|w| w.outcome.is_none())
+            {
                 self.conclude(key, Outcome::Unknown, now);
             }
             self.forget(key);

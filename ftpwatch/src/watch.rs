@@ -20,13 +20,16 @@ use crate::{
     escape::printable,
     output::{Output, summary},
     report::{Body, Report, Reporter},
-    source::kernel::{Interface, Kernel, Settings, interfaces, local_addresses},
+    source::kernel::{Host, Interface, Kernel, Settings, host},
     tracker::Tracker,
 };
 use losses::Losses;
 
 /// How often interfaces and losses are looked at.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How often the maps are compared with, whether or not news were lost.
+const SAFETY_NET: Duration = Duration::from_secs(60);
 
 /// Watches until it is told to stop.
 ///
@@ -88,6 +91,7 @@ struct Watch<'a> {
     output: Output,
     losses: Losses,
     started: Instant,
+    compared: Instant,
     shown: u64,
 }
 
@@ -96,7 +100,8 @@ impl<'a> Watch<'a> {
         if let Some(path) = &options.ready_file {
             remove_ready_file(path)?;
         }
-        let chosen = choose(&options.interfaces)?;
+        let host = host()?;
+        let chosen = choose(&host, &options.interfaces)?;
         let analysis = &options.analysis;
         let log = options.verbose >= 2;
         let mut kernel = Kernel::load(&Settings {
@@ -105,16 +110,18 @@ impl<'a> Watch<'a> {
             log,
         })?;
         if log {
-            env_logger::Builder::new().filter_level(log::LevelFilter::Debug).init();
+            env_logger::Builder::new()
+                .filter_level(log::LevelFilter::Debug)
+                .init();
             kernel.enable_log()?;
         }
-        for interface in &chosen {
+        for interface in chosen {
             kernel.attach(interface)?;
         }
         let reporter = Reporter {
             clock: Clock::monotonic(),
             vantage: analysis.vantage,
-            local: local_addresses()?,
+            local: host.addresses,
             passive_range: analysis.passive_range.clone(),
             host: host_name(),
             interfaces: kernel.attacher.names(),
@@ -128,6 +135,7 @@ impl<'a> Watch<'a> {
             output: Output::new(analysis.format, analysis.show),
             losses: Losses::default(),
             started: Instant::now(),
+            compared: Instant::now(),
             shown: 0,
         };
         watch.say_ready()?;
@@ -139,7 +147,10 @@ impl<'a> Watch<'a> {
             interfaces, hook, ..
         } = &self.reporter;
         if self.options.verbose > 0 {
-            eprintln!("ftpwatch: watching {} through {hook}", interfaces.join(", "));
+            eprintln!(
+                "ftpwatch: watching {} through {hook}",
+                interfaces.join(", ")
+            );
         }
         match &self.options.ready_file {
             Some(path) => create_ready_file(path),
@@ -173,7 +184,10 @@ impl<'a> Watch<'a> {
         let now = monotonic_now();
         let deadline = self.tracker.next_deadline();
         let until = deadline.map(|at| Duration::from_nanos(at.saturating_sub(now)));
-        let left = self.options.for_.map(|time| time.saturating_sub(self.started.elapsed()));
+        let left = self
+            .options
+            .for_
+            .map(|time| time.saturating_sub(self.started.elapsed()));
         until.into_iter().chain(left).min().unwrap_or(TICK)
     }
 
@@ -221,27 +235,33 @@ impl<'a> Watch<'a> {
         if lost.packets {
             self.tracker.miss(monotonic_now(), self.kernel.truth());
         }
-        if lost.news {
+        if lost.news || self.compared.elapsed() >= SAFETY_NET {
             self.reconcile();
         }
     }
 
-    /// Records were lost: the maps have what they said.
+    /// Records were lost, or might have been: the maps have what they said.
     fn reconcile(&mut self) {
+        self.compared = Instant::now();
         self.take_news();
         self.retire();
         let truth = self.kernel.truth();
         let (controls, endpoints) = (truth.controls(), truth.endpoints());
-        self.tracker.reconcile(&controls, &endpoints, monotonic_now(), truth);
+        self.tracker
+            .reconcile(&controls, &endpoints, monotonic_now(), truth);
     }
 
     fn follow_interfaces(&mut self) {
-        let Ok(present) = interfaces() else {
+        let Ok(host) = host() else {
             return;
         };
         let mut changed = false;
         for index in self.kernel.attacher.indexes() {
-            if !present.values().any(|interface| interface.index == index) {
+            if !host
+                .interfaces
+                .values()
+                .any(|interface| interface.index == index)
+            {
                 self.kernel.detach(index);
                 self.losses.note_interface_gone();
                 self.tracker.miss(monotonic_now(), self.kernel.truth());
@@ -249,7 +269,7 @@ impl<'a> Watch<'a> {
             }
         }
         let attached = self.kernel.attacher.indexes();
-        for interface in present.values() {
+        for interface in host.interfaces.values() {
             let new = !attached.contains(&interface.index);
             if new && is_wanted(interface, &self.options.interfaces) {
                 match self.kernel.attach(interface) {
@@ -262,10 +282,8 @@ impl<'a> Watch<'a> {
         if changed {
             self.reporter.interfaces = self.kernel.attacher.names();
             self.reporter.hook = self.kernel.attacher.hook_name().to_owned();
-            if let Ok(local) = local_addresses() {
-                self.reporter.local = local;
-            }
         }
+        self.reporter.local = host.addresses;
     }
 
     /// Writes what there is to tell.
@@ -298,7 +316,9 @@ impl<'a> Watch<'a> {
         self.catch_up();
         self.look_around();
         self.tracker.finish(monotonic_now(), self.kernel.truth());
-        let stats = self.reporter.note(monotonic_now(), Body::Stats(*self.tracker.books()));
+        let stats = self
+            .reporter
+            .note(monotonic_now(), Body::Stats(*self.tracker.books()));
         let written = self.report().and_then(|()| self.write(&stats));
         let counters = self.kernel.truth().counters();
         // Lets go of every interface before the last word.
@@ -347,8 +367,8 @@ fn is_wanted(interface: &Interface, named: &[String]) -> bool {
 }
 
 /// The interfaces to begin with.
-fn choose(named: &[String]) -> Result<Vec<Interface>, Error> {
-    let present = interfaces()?;
+fn choose<'a>(host: &'a Host, named: &[String]) -> Result<Vec<&'a Interface>, Error> {
+    let present = &host.interfaces;
     if let Some(missing) = named.iter().find(|name| !present.contains_key(*name)) {
         let names: Vec<&str> = present.keys().map(String::as_str).collect();
         return Err(Error::usage(
@@ -356,10 +376,8 @@ fn choose(named: &[String]) -> Result<Vec<Interface>, Error> {
             format!("There are: {}.", names.join(", ")),
         ));
     }
-    let chosen: Vec<Interface> = present
-        .into_values()
-        .filter(|interface| is_wanted(interface, named))
-        .collect();
+    let wanted = |interface: &&Interface| is_wanted(interface, named);
+    let chosen: Vec<&Interface> = present.values().filter(wanted).collect();
     if chosen.is_empty() {
         eprintln!("ftpwatch: no interface is up yet; waiting for one (loopback: -i lo)");
     }
@@ -368,7 +386,9 @@ fn choose(named: &[String]) -> Result<Vec<Interface>, Error> {
 
 fn remove_ready_file(path: &Path) -> Result<(), Error> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(ready_file_error(path, &error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(ready_file_error(path, &error))
+        }
         _ => Ok(()),
     }
 }
@@ -379,7 +399,10 @@ fn create_ready_file(path: &Path) -> Result<(), Error> {
 
 fn ready_file_error(path: &Path, error: &io::Error) -> Error {
     Error::usage(
-        format!("the ready file {} cannot be written: {error}", path.display()),
+        format!(
+            "the ready file {} cannot be written: {error}",
+            path.display()
+        ),
         "Name a file in a directory that exists and can be written.",
     )
 }

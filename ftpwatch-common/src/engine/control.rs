@@ -25,7 +25,7 @@ pub fn take<P: Bytes + Payload, S: Store>(
 ) {
     store.count(Counter::ControlSegments);
     if interest.to_server {
-        scene.from_client();
+        scene.sent_by_client();
         match store.control(&scene.flow) {
             Found::Held(mut control) => {
                 return from_client(packet, store, &scene.segment, &mut control);
@@ -35,7 +35,7 @@ pub fn take<P: Bytes + Payload, S: Store>(
         }
     }
     if interest.from_server {
-        scene.from_server();
+        scene.sent_by_server();
         if speaks_ftp(packet, &scene.segment) {
             store.begin(scene);
         }

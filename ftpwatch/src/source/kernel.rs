@@ -21,7 +21,7 @@ use tokio::io::{Interest, unix::AsyncFd};
 use crate::{error::Error, tracker::Truth};
 
 pub use attach::{Attacher, Hook};
-pub use interface::{Interface, interfaces, local_addresses};
+pub use interface::{Host, Interface, host};
 pub use load::Settings;
 
 // aya reads and writes keys and values as byte arrays; what they mean, `bytemuck` says.
@@ -60,7 +60,8 @@ impl Kernel {
     /// When this host cannot be watched: privilege, or what the kernel lacks.
     pub fn load(settings: &Settings) -> Result<Self, Error> {
         let mut ebpf = load::load(settings)?;
-        let ring = RingBuf::try_from(load::take_map(&mut ebpf, "NEWS")?).map_err(load::map_error)?;
+        let ring =
+            RingBuf::try_from(load::take_map(&mut ebpf, "NEWS")?).map_err(load::map_error)?;
         // SAFETY: the ring buffer keeps its map's descriptor open for as long as it lives, and always tells
         // the same one.
         let news = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) }
@@ -187,14 +188,18 @@ impl Maps {
     #[must_use]
     pub fn controls(&self) -> Vec<Control> {
         let entries = self.controls.iter().filter_map(Result::ok);
-        entries.map(|(_, bytes)| bytemuck::pod_read_unaligned(&bytes)).collect()
+        entries
+            .map(|(_, bytes)| bytemuck::pod_read_unaligned(&bytes))
+            .collect()
     }
 
     /// All endpoints.
     #[must_use]
     pub fn endpoints(&self) -> Vec<Endpoint> {
         let entries = self.endpoints.iter().filter_map(Result::ok);
-        entries.map(|(_, bytes)| bytemuck::pod_read_unaligned(&bytes)).collect()
+        entries
+            .map(|(_, bytes)| bytemuck::pod_read_unaligned(&bytes))
+            .collect()
     }
 
     /// The kernel half's counters, over all processors.

@@ -30,7 +30,8 @@ impl Views {
             }
             None => {
                 self.0.push(view);
-                self.0.sort_by_key(|view| std::cmp::Reverse(view.advertised_at));
+                self.0
+                    .sort_by_key(|view| std::cmp::Reverse(view.advertised_at));
             }
         }
     }
@@ -148,7 +149,11 @@ impl Facts {
     }
 
     fn of(view: &Endpoint) -> Self {
-        let own = || view.attempts.iter().filter(|a| a.syn_at != 0 && a.foreign == 0);
+        let own = || {
+            view.attempts
+                .iter()
+                .filter(|a| a.syn_at != 0 && a.foreign == 0)
+        };
         let open = own().any(|a| a.is_unanswered() || a.is_half_open());
         let acked_at = seen(view.acked_at);
         Self {

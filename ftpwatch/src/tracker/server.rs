@@ -2,11 +2,7 @@
 
 use std::collections::HashMap;
 
-use ftpwatch_common::{
-    address::Address,
-    record::Line,
-    text::Text,
-};
+use ftpwatch_common::{address::Address, record::Line, text::Text};
 
 use super::{Case, Outcome};
 

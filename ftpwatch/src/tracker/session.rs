@@ -197,7 +197,17 @@ impl Sessions {
     #[must_use]
     pub fn open_endpoints(&self, id: u64) -> Vec<u64> {
         let session = self.sessions.get(&id);
-        session.map_or_else(Vec::new, |session| session.open_endpoints.iter().copied().collect())
+        session.map_or_else(Vec::new, |session| {
+            session.open_endpoints.iter().copied().collect()
+        })
+    }
+
+    /// The same, of the session that the control connection `id` is a view of.
+    #[must_use]
+    pub fn open_endpoints_of_view(&self, id: u64) -> Vec<u64> {
+        self.views
+            .get(&id)
+            .map_or_else(Vec::new, |view| self.open_endpoints(view.session))
     }
 
     /// The endpoint is not watched any more.
@@ -217,7 +227,12 @@ impl Sessions {
             }
             keep
         });
-        let mut absent: Vec<u64> = self.sessions.keys().copied().filter(|id| !alive.contains(id)).collect();
+        let mut absent: Vec<u64> = self
+            .sessions
+            .keys()
+            .copied()
+            .filter(|id| !alive.contains(id))
+            .collect();
         absent.sort_unstable();
         for id in &absent {
             if let Some(session) = self.sessions.get_mut(id) {
@@ -262,7 +277,8 @@ impl Sessions {
 
     /// Watching is over: the sessions that are still open, in the order they were opened.
     pub fn finish(&mut self, now: u64) -> Vec<Session> {
-        let mut sessions: Vec<Session> = self.sessions.drain().map(|(_, session)| session).collect();
+        let mut sessions: Vec<Session> =
+            self.sessions.drain().map(|(_, session)| session).collect();
         sessions.sort_by_key(|session| (session.opened_at, session.id));
         for session in &mut sessions {
             session.ended_at = now;
@@ -274,7 +290,15 @@ impl Sessions {
 
 /// What news there were of a control connection, as its entry tells.
 pub fn news_of(control: &Control) -> impl Iterator<Item = News> {
-    let news = |progress: Progress, at| News {
+    let opened = Some(news(control, Progress::Opened, control.opened_at));
+    let blind = (control.blind != 0).then(|| news(control, Progress::Blind, control.last_at));
+    let ended = (control.ended_at != 0).then(|| news(control, Progress::Ended, control.ended_at));
+    opened.into_iter().chain(blind).chain(ended)
+}
+
+/// News of a control connection.
+pub const fn news(control: &Control, progress: Progress, at: u64) -> News {
+    News {
         kind: Kind::Session as u32,
         progress: progress as u32,
         id: control.id,
@@ -282,9 +306,5 @@ pub fn news_of(control: &Control) -> impl Iterator<Item = News> {
         fingerprint: control.fingerprint,
         flow: control.flow,
         pad: 0,
-    };
-    let opened = Some(news(Progress::Opened, control.opened_at));
-    let blind = (control.blind != 0).then(|| news(Progress::Blind, control.last_at));
-    let ended = (control.ended_at != 0).then(|| news(Progress::Ended, control.ended_at));
-    opened.into_iter().chain(blind).chain(ended)
+    }
 }

@@ -85,14 +85,22 @@ impl Losses {
     /// The ring held records that are none of ours.
     pub fn note_strange_records(&mut self, count: u64) {
         if count > 0 {
-            self.note("strange_records", count, "records of an unknown form; a fault of this build".into());
+            self.note(
+                "strange_records",
+                count,
+                "records of an unknown form; a fault of this build".into(),
+            );
         }
     }
 
     /// Entries could not be taken out of the maps.
     pub fn note_unretired(&mut self, count: usize, error: &io::Error) {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
-        self.note("unretired", count, format!("entries stay in the maps: {error}"));
+        self.note(
+            "unretired",
+            count,
+            format!("entries stay in the maps: {error}"),
+        );
     }
 
     /// An interface went away.
@@ -113,7 +121,11 @@ impl Losses {
     }
 
     fn note(&mut self, what: &'static str, count: u64, meaning: String) {
-        self.reports.push(LossReport { what, count, meaning });
+        self.reports.push(LossReport {
+            what,
+            count,
+            meaning,
+        });
     }
 
     /// What there is to report since the last time.

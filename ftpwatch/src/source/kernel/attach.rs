@@ -64,7 +64,10 @@ impl Attacher {
     /// Names of the interfaces that are watched.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        self.attached.values().map(|attached| attached.name.clone()).collect()
+        self.attached
+            .values()
+            .map(|attached| attached.name.clone())
+            .collect()
     }
 
     /// Indexes of the interfaces that are watched.
@@ -76,7 +79,10 @@ impl Attacher {
     /// The hook in use: the first interface's.
     #[must_use]
     pub fn hook_name(&self) -> &'static str {
-        self.attached.values().next().map_or("none", |attached| attached.hook)
+        self.attached
+            .values()
+            .next()
+            .map_or("none", |attached| attached.hook)
     }
 
     /// Attaches to `interface`, to both directions or to neither.
@@ -107,14 +113,7 @@ impl Attacher {
         interface: &Interface,
         attached: &mut Attached,
     ) -> Result<(), Error> {
-        let name = &interface.name;
-        // XDP has no program for links without Ethernet headers; tc does both directions there.
-        let xdp = self.hook == Hook::Xdp && interface.link == Link::Ethernet;
-        if xdp {
-            let program: &mut Xdp = program(ebpf, XDP)?;
-            let link = program.attach_to_if_index(interface.index, XdpMode::Default);
-            attached.xdp = Some(link.map_err(|error| attach_error(name, "XDP", &error))?);
-        }
+        let xdp = self.hook == Hook::Xdp && attach_xdp(ebpf, interface, attached)?;
         let directions: &[TcAttachType] = if xdp {
             &[TcAttachType::Egress]
         } else {
@@ -137,6 +136,36 @@ impl Attacher {
         if let Some(attached) = self.attached.remove(&index) {
             release(ebpf, attached);
         }
+    }
+}
+
+/// Attaches XDP. `false` where tc has to do both directions.
+fn attach_xdp(
+    ebpf: &mut Ebpf,
+    interface: &Interface,
+    attached: &mut Attached,
+) -> Result<bool, Error> {
+    let name = &interface.name;
+    if interface.link != Link::Ethernet {
+        eprintln!(
+            "ftpwatch: {name} has no Ethernet headers; watching it through tc instead of XDP"
+        );
+        return Ok(false);
+    }
+    let program: &mut Xdp = program(ebpf, XDP)?;
+    match program.attach_to_if_index(interface.index, XdpMode::Default) {
+        Ok(link) => {
+            attached.xdp = Some(link);
+            Ok(true)
+        }
+        // The kernel lets a bridge and its port not both have one (dev_xdp_attach in net/core/dev.c).
+        Err(error) if os_error(&error) == Some(Errno::EEXIST) => {
+            eprintln!(
+                "ftpwatch: the bridge or bond above {name} has an XDP program; watching {name} through tc"
+            );
+            Ok(false)
+        }
+        Err(error) => Err(attach_error(name, "XDP", &error)),
     }
 }
 

@@ -6,7 +6,10 @@ use std::{
 };
 
 use ftpwatch_common::packet::Link;
-use nix::{ifaddrs::getifaddrs, net::if_::InterfaceFlags};
+use nix::{
+    ifaddrs::{InterfaceAddress, getifaddrs},
+    net::if_::InterfaceFlags,
+};
 
 use crate::error::Error;
 
@@ -28,44 +31,50 @@ pub struct Interface {
     pub loopback: bool,
 }
 
-/// All interfaces, by name.
-///
-/// # Errors
-///
-/// When the kernel does not tell.
-pub fn interfaces() -> Result<BTreeMap<String, Interface>, Error> {
-    let addresses = getifaddrs().map_err(cannot_list)?;
-    let links = addresses.filter_map(|entry| {
-        let link = entry.address.as_ref()?.as_link_addr()?;
-        let interface = Interface {
-            index: u32::try_from(link.ifindex()).ok()?,
-            link: if ETHERNET.contains(&link.hatype()) {
-                Link::Ethernet
-            } else {
-                Link::Ip
-            },
-            up: entry.flags.contains(InterfaceFlags::IFF_UP),
-            loopback: entry.flags.contains(InterfaceFlags::IFF_LOOPBACK),
-            name: entry.interface_name,
-        };
-        Some((interface.name.clone(), interface))
-    });
-    Ok(links.collect())
+/// What this host has.
+#[derive(Clone, Debug, Default)]
+pub struct Host {
+    /// All interfaces, by name.
+    pub interfaces: BTreeMap<String, Interface>,
+    /// All addresses.
+    pub addresses: HashSet<IpAddr>,
 }
 
-/// This host's own addresses.
+/// Asks the kernel what this host has.
 ///
 /// # Errors
 ///
-/// When the kernel does not tell.
-pub fn local_addresses() -> Result<HashSet<IpAddr>, Error> {
-    let addresses = getifaddrs().map_err(cannot_list)?;
-    let ips = addresses.filter_map(|entry| {
-        let address = entry.address?;
-        let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
-        v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
-    });
-    Ok(ips.collect())
+/// When it does not tell.
+pub fn host() -> Result<Host, Error> {
+    let mut host = Host::default();
+    for entry in getifaddrs().map_err(cannot_list)? {
+        let Some(address) = &entry.address else {
+            continue;
+        };
+        if let Some(v4) = address.as_sockaddr_in() {
+            host.addresses.insert(v4.ip().into());
+        } else if let Some(v6) = address.as_sockaddr_in6() {
+            host.addresses.insert(v6.ip().into());
+        } else if let Some(interface) = interface(&entry) {
+            host.interfaces.insert(interface.name.clone(), interface);
+        }
+    }
+    Ok(host)
+}
+
+fn interface(entry: &InterfaceAddress) -> Option<Interface> {
+    let link = entry.address.as_ref()?.as_link_addr()?;
+    Some(Interface {
+        name: entry.interface_name.clone(),
+        index: u32::try_from(link.ifindex()).ok()?,
+        link: if ETHERNET.contains(&link.hatype()) {
+            Link::Ethernet
+        } else {
+            Link::Ip
+        },
+        up: entry.flags.contains(InterfaceFlags::IFF_UP),
+        loopback: entry.flags.contains(InterfaceFlags::IFF_LOOPBACK),
+    })
 }
 
 fn cannot_list(error: nix::Error) -> Error {

@@ -30,7 +30,11 @@ pub struct Settings {
 
 /// Loads maps and programs.
 pub fn load(settings: &Settings) -> Result<Ebpf, Error> {
-    let level = if settings.log { aya_log::Level::Debug as u8 } else { 0 };
+    let level = if settings.log {
+        aya_log::Level::Debug as u8
+    } else {
+        0
+    };
     let mut ebpf = EbpfLoader::new()
         // With the level at zero the verifier takes the log calls out: they cost nothing.
         .override_global(aya_log::LEVEL, &level, false)
@@ -124,9 +128,11 @@ fn program_error(name: &str, error: &ProgramError) -> Error {
         }
         // The whole log has thousands of lines. The reason stands before the closing statistics.
         let log = verifier_log.to_string();
-        let reason = log
-            .lines()
-            .rfind(|line| !line.starts_with("processed ") && !line.starts_with("verification time") && !line.starts_with("stack depth"));
+        let reason = log.lines().rfind(|line| {
+            !line.starts_with("processed ")
+                && !line.starts_with("verification time")
+                && !line.starts_with("stack depth")
+        });
         let reason = reason.map_or_else(|| io_error.to_string(), |line| printable(line.as_bytes()));
         return Error::host(
             format!("this kernel does not take the program {name}: {reason}"),

@@ -130,7 +130,10 @@ fn the_clock_starts_when_the_client_acknowledges() {
 #[test]
 fn giving_up_soon_is_no_failure_and_later_is_one() {
     assert_eq!(outcome(gave_up(NOTHING, 900), TERMS, 900), Outcome::Unused);
-    assert_eq!(outcome(gave_up(NOTHING, 1_100), TERMS, 1_100), Outcome::NoSyn);
+    assert_eq!(
+        outcome(gave_up(NOTHING, 1_100), TERMS, 1_100),
+        Outcome::NoSyn
+    );
     let slow = Facts {
         round_trip: SECOND,
         ..NOTHING
@@ -138,16 +141,28 @@ fn giving_up_soon_is_no_failure_and_later_is_one() {
     assert_eq!(outcome(gave_up(slow, 2_900), TERMS, 2_900), Outcome::Unused);
     assert_eq!(outcome(gave_up(slow, 3_100), TERMS, 3_100), Outcome::NoSyn);
     assert_eq!(outcome(gave_up(SYN, 900), TERMS, 900), Outcome::Unused);
-    assert_eq!(outcome(gave_up(SYN, 1_100), TERMS, 1_100), Outcome::NoAnswer);
+    assert_eq!(
+        outcome(gave_up(SYN, 1_100), TERMS, 1_100),
+        Outcome::NoAnswer
+    );
     assert_eq!(outcome(gave_up(SYN_ACK, 900), TERMS, 900), Outcome::Unused);
-    assert_eq!(outcome(gave_up(SYN_ACK, 1_100), TERMS, 1_100), Outcome::NoAck);
+    assert_eq!(
+        outcome(gave_up(SYN_ACK, 1_100), TERMS, 1_100),
+        Outcome::NoAck
+    );
 }
 
 #[test]
 fn giving_up_on_an_address_that_cannot_work_is_always_a_failure() {
     assert_eq!(outcome(gave_up(NOTHING, 5), IMPLAUSIBLE, 5), Outcome::NoSyn);
-    assert_eq!(outcome(gave_up(SYN, 50), IMPLAUSIBLE, 50), Outcome::NoAnswer);
-    assert_eq!(outcome(gave_up(SYN_ACK, 50), IMPLAUSIBLE, 50), Outcome::Unused);
+    assert_eq!(
+        outcome(gave_up(SYN, 50), IMPLAUSIBLE, 50),
+        Outcome::NoAnswer
+    );
+    assert_eq!(
+        outcome(gave_up(SYN_ACK, 50), IMPLAUSIBLE, 50),
+        Outcome::Unused
+    );
 }
 
 #[test]
@@ -176,7 +191,10 @@ fn a_syn_just_before_the_time_out_gets_a_second() {
 #[test]
 fn the_clock_stands_still_while_a_transfer_is_announced() {
     let running = announced(NOTHING, 100);
-    assert_eq!(decide(&running, &TERMS, after(3_600_000)), Verdict::Wait(None));
+    assert_eq!(
+        decide(&running, &TERMS, after(3_600_000)),
+        Verdict::Wait(None)
+    );
     assert_eq!(
         outcome(answered(running, 60_000, 226), TERMS, 60_000),
         Outcome::Unobserved
@@ -194,9 +212,18 @@ fn the_clock_stands_still_while_a_transfer_is_announced() {
 
 #[test]
 fn what_the_final_reply_says() {
-    assert_eq!(outcome(answered(NOTHING, 50, 226), TERMS, 50), Outcome::Unobserved);
-    assert_eq!(outcome(answered(SYN, 50, 250), TERMS, 50), Outcome::Unobserved);
-    assert_eq!(outcome(answered(NOTHING, 50, 550), TERMS, 50), Outcome::Unused);
+    assert_eq!(
+        outcome(answered(NOTHING, 50, 226), TERMS, 50),
+        Outcome::Unobserved
+    );
+    assert_eq!(
+        outcome(answered(SYN, 50, 250), TERMS, 50),
+        Outcome::Unobserved
+    );
+    assert_eq!(
+        outcome(answered(NOTHING, 50, 550), TERMS, 50),
+        Outcome::Unused
+    );
     assert_eq!(
         decide(&answered(NOTHING, 50, 550), &IMPLAUSIBLE, after(60)),
         Verdict::Wait(Some(after(10_000)))
@@ -215,7 +242,10 @@ fn a_stranger_counts_once_the_transfer_is_confirmed() {
         ..NOTHING
     };
     assert_eq!(outcome(stranger, TERMS, 10_000), Outcome::NoSyn);
-    assert_eq!(outcome(announced(stranger, 6), TERMS, 6), Outcome::Connected);
+    assert_eq!(
+        outcome(announced(stranger, 6), TERMS, 6),
+        Outcome::Connected
+    );
     assert_eq!(
         outcome(answered(stranger, 6, 226), TERMS, 6),
         Outcome::Connected
