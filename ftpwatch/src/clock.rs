@@ -35,5 +35,6 @@ fn at(time: Timestamp, nanoseconds: i128) -> Timestamp {
 pub fn monotonic_now() -> u64 {
     let time = nix::time::ClockId::CLOCK_MONOTONIC.now();
     let time = time.expect("every Linux has a monotonic clock");
-    u64::try_from(time.tv_sec()).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec()).unwrap_or(0)
+    u64::try_from(time.tv_sec()).unwrap_or(0) * 1_000_000_000
+        + u64::try_from(time.tv_nsec()).unwrap_or(0)
 }

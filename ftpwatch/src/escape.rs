@@ -41,7 +41,10 @@ mod tests {
         assert_eq!(printable(b"220 ok"), "220 ok");
         assert_eq!(printable("進入".as_bytes()), "進入");
         assert_eq!(printable(b"a\x1b[31mb\r\n"), "a\\u{1b}[31mb\\u{d}\\u{a}");
-        assert_eq!(printable("\u{9b}2J\u{202e}".as_bytes()), "\\u{9b}2J\\u{202e}");
+        assert_eq!(
+            printable("\u{9b}2J\u{202e}".as_bytes()),
+            "\\u{9b}2J\\u{202e}"
+        );
         assert_eq!(printable(b"\xff\xfe"), "\\xff\\xfe");
     }
 }

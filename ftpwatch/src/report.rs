@@ -1,13 +1,12 @@
 //! What is said of an endpoint: the contract's JSON, as types. Every output takes these and nothing else.
 
-use std::{collections::{BTreeMap, HashSet}, net::IpAddr, ops::RangeInclusive};
-
-use ftpwatch_common::{
-    address::Flow,
-    endpoint::Endpoint,
-    record::Line,
-    text::Text,
+use std::{
+    collections::{BTreeMap, HashSet},
+    net::IpAddr,
+    ops::RangeInclusive,
 };
+
+use ftpwatch_common::{address::Flow, endpoint::Endpoint, record::Line, text::Text};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -269,7 +268,11 @@ impl Reporter {
                     corrects: None,
                     ..self.endpoint(case)
                 };
-                (case.decided_at, self.vantage_of(case.views.flows()), Body::Outcome(report))
+                (
+                    case.decided_at,
+                    self.vantage_of(case.views.flows()),
+                    Body::Outcome(report),
+                )
             }
             Event::Late(case) => {
                 let at = case.facts.connected_at.unwrap_or(case.decided_at);
@@ -285,7 +288,11 @@ impl Reporter {
                     corrects: None,
                     ..self.endpoint(case)
                 };
-                (at, self.vantage_of(case.views.flows()), Body::Transfer(report))
+                (
+                    at,
+                    self.vantage_of(case.views.flows()),
+                    Body::Transfer(report),
+                )
             }
             Event::Undecodable(undecodable) => {
                 let (flow, line) = undecodable.as_ref();
@@ -337,7 +344,9 @@ impl Reporter {
             code: line.code,
             text: printable(line.text.as_bytes()),
         });
-        let waited = case.decided_at.saturating_sub(facts.acked_at.unwrap_or(facts.advertised_at));
+        let waited = case
+            .decided_at
+            .saturating_sub(facts.acked_at.unwrap_or(facts.advertised_at));
         EndpointReport {
             outcome: Some(case.outcome),
             corrects: Some(case.outcome),
@@ -371,7 +380,11 @@ fn session_report(session: &Session) -> SessionReport {
 }
 
 fn advertised(endpoint: &Endpoint) -> EndpointReport {
-    let verb: Vec<u8> = endpoint.command.into_iter().take_while(|b| *b != 0).collect();
+    let verb: Vec<u8> = endpoint
+        .command
+        .into_iter()
+        .take_while(|b| *b != 0)
+        .collect();
     EndpointReport {
         outcome: None,
         corrects: None,

@@ -61,7 +61,9 @@ impl Cause {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::UnusableAddress => "nobody can connect to the advertised address or port",
-            Self::PrivateAddress => "a private address was advertised to a client with a public one",
+            Self::PrivateAddress => {
+                "a private address was advertised to a client with a public one"
+            }
             Self::AddressMismatch => "another address than the control connection's was advertised",
             Self::ClientRefused => "the client dropped the advertised address without trying it",
             Self::ReplyDropped => "the reply never reached the client",
@@ -69,7 +71,9 @@ impl Cause {
             Self::PathBlocked => "address and port are fine, and the SYN never got here",
             Self::LocalDrop => "the SYN reached the server's host, which said nothing",
             Self::DroppedBeyond => "the SYN passed here, and nothing came back",
-            Self::NotListening => "nobody listens on the advertised port, or a firewall answers as if",
+            Self::NotListening => {
+                "nobody listens on the advertised port, or a firewall answers as if"
+            }
             Self::ReturnPath => "the server answered, and the answer did not reach the client",
         }
     }

@@ -14,10 +14,22 @@ use crate::{
 const MISSED: [(u32, &str); 8] = [
     (missed::REPLIES, "bytes of the server's were missed"),
     (missed::COMMANDS, "bytes of the client's were missed"),
-    (missed::INDEX, "the index was full, a SYN could not be matched"),
-    (missed::ATTEMPTS, "more connection attempts than can be remembered"),
-    (missed::SHADOWED, "another session of the same client was given the same address and port"),
-    (missed::PIPELINE, "more commands in flight than can be remembered"),
+    (
+        missed::INDEX,
+        "the index was full, a SYN could not be matched",
+    ),
+    (
+        missed::ATTEMPTS,
+        "more connection attempts than can be remembered",
+    ),
+    (
+        missed::SHADOWED,
+        "another session of the same client was given the same address and port",
+    ),
+    (
+        missed::PIPELINE,
+        "more commands in flight than can be remembered",
+    ),
     (missed::STORE, "packets may have passed unseen"),
     (missed::CONTENDED, "a packet could not be taken in"),
 ];
@@ -33,7 +45,8 @@ pub fn evidence(case: &Case, _: &Context) -> Vec<String> {
         let missed = MISSED.iter().filter(|(bit, _)| facts.missed & bit != 0);
         lines.extend(missed.map(|(_, text)| (*text).to_owned()));
         if facts.missed == 0 && case.server.is_elsewhere() {
-            lines.push("this server's data connections do not pass here, as far as was seen".into());
+            lines
+                .push("this server's data connections do not pass here, as far as was seen".into());
         }
     }
     lines
@@ -46,7 +59,11 @@ fn timed(case: &Case) -> Vec<(u64, String)> {
     let since = |at: u64| duration(at.saturating_sub(facts.advertised_at));
     let mut seen = vec![(
         facts.advertised_at,
-        format!("{} advertised {}", view.code, endpoint(view.address.ip(), view.port)),
+        format!(
+            "{} advertised {}",
+            view.code,
+            endpoint(view.address.ip(), view.port)
+        ),
     )];
     if let Some((attempted, attempt)) = case.views.best_attempt() {
         let to = if attempt.via_control != 0 {
@@ -60,7 +77,13 @@ fn timed(case: &Case) -> Vec<(u64, String)> {
             1 => String::new(),
             times => format!(" ({times} times)"),
         };
-        seen.push((attempt.syn_at, format!("SYN from {from} to {to} after {}{times}", since(attempt.syn_at))));
+        seen.push((
+            attempt.syn_at,
+            format!(
+                "SYN from {from} to {to} after {}{times}",
+                since(attempt.syn_at)
+            ),
+        ));
         for (at, what) in [
             (attempt.syn_ack_at, "SYN-ACK"),
             (attempt.ack_at, "handshake complete"),
@@ -73,10 +96,16 @@ fn timed(case: &Case) -> Vec<(u64, String)> {
     }
     if view.command_at != 0 {
         let verb = printable(&view.command).replace("\\u{0}", "");
-        seen.push((view.command_at, format!("client sent {verb} after {}", since(view.command_at))));
+        seen.push((
+            view.command_at,
+            format!("client sent {verb} after {}", since(view.command_at)),
+        ));
     }
     if let Some(at) = facts.announced_at {
-        seen.push((at, format!("server said {} after {}", view.announced, since(at))));
+        seen.push((
+            at,
+            format!("server said {} after {}", view.announced, since(at)),
+        ));
     }
     if let Some((at, code)) = facts.final_reply {
         seen.push((at, format!("server said {code} after {}", since(at))));
@@ -103,7 +132,10 @@ fn absent(case: &Case) -> Option<String> {
         _ => return None,
     };
     let until = case.facts.gave_up.map_or(case.decided_at, |(at, _)| at);
-    Some(format!("no {what} for {}", duration(until.saturating_sub(since))))
+    Some(format!(
+        "no {what} for {}",
+        duration(until.saturating_sub(since))
+    ))
 }
 
 const fn gave_up(how: GiveUp) -> &'static str {

@@ -49,11 +49,20 @@ mod tests {
     fn greetings() {
         for (banner, expected) in [
             ("220 (vsFTPd 3.0.3)", Some("vsFTPd 3.0.3")),
-            ("220 ProFTPD Server (Debian) [::ffff:10.0.0.1]", Some("ProFTPD")),
+            (
+                "220 ProFTPD Server (Debian) [::ffff:10.0.0.1]",
+                Some("ProFTPD"),
+            ),
             ("220 ProFTPD 1.3.8 Server", Some("ProFTPD 1.3.8")),
-            ("220---------- Welcome to Pure-FTPd [privsep] [TLS] ----------", Some("Pure-FTPd")),
+            (
+                "220---------- Welcome to Pure-FTPd [privsep] [TLS] ----------",
+                Some("Pure-FTPd"),
+            ),
             ("220-FileZilla Server 1.9.4", Some("FileZilla Server 1.9.4")),
-            ("220-FileZilla Server version 0.9.41 beta", Some("FileZilla Server")),
+            (
+                "220-FileZilla Server version 0.9.41 beta",
+                Some("FileZilla Server"),
+            ),
             ("220 pyftpdlib 1.5.9 ready.", Some("pyftpdlib 1.5.9")),
             ("220 Welcome", None),
         ] {

@@ -8,12 +8,30 @@ use crate::tracker::{Books, Outcome};
 
 /// Counters that say that something was lost, and what it was.
 const LOSSES: [(Counter, &str); 6] = [
-    (Counter::ControlsFull, "control connections not watched: their map was full"),
-    (Counter::EndpointsFull, "endpoints not watched: their map was full"),
-    (Counter::IndexFull, "endpoints that SYNs cannot find: the index was full"),
-    (Counter::Contended, "packets passed over: another processor held the entry"),
-    (Counter::Unreadable, "control packets that could not be read"),
-    (Counter::RingFull, "records lost: the ring buffer was full (the maps were asked instead)"),
+    (
+        Counter::ControlsFull,
+        "control connections not watched: their map was full",
+    ),
+    (
+        Counter::EndpointsFull,
+        "endpoints not watched: their map was full",
+    ),
+    (
+        Counter::IndexFull,
+        "endpoints that SYNs cannot find: the index was full",
+    ),
+    (
+        Counter::Contended,
+        "packets passed over: another processor held the entry",
+    ),
+    (
+        Counter::Unreadable,
+        "control packets that could not be read",
+    ),
+    (
+        Counter::RingFull,
+        "records lost: the ring buffer was full (the maps were asked instead)",
+    ),
 ];
 
 /// The summary, lines that end each.
@@ -36,8 +54,14 @@ pub fn summary(books: &Books, counters: &[u64; COUNTERS]) -> String {
     }
     for (what, count) in [
         ("connected late, after being reported as failed", books.late),
-        ("transfers that the server called failed afterwards", books.transfers),
-        ("advertisements that could not be decoded", books.undecodable),
+        (
+            "transfers that the server called failed afterwards",
+            books.transfers,
+        ),
+        (
+            "advertisements that could not be decoded",
+            books.undecodable,
+        ),
         ("sessions that could not be read (TLS)", books.blind),
     ] {
         if count > 0 {

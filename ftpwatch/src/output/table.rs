@@ -40,7 +40,10 @@ impl Table {
             Body::Late(endpoint) => {
                 line(out, &time, endpoint, "late", ODD)?;
                 let before = endpoint.corrects.map_or("failed", Outcome::name);
-                writeln!(out, "{INDENT}connected after all; it was reported as {before}")
+                writeln!(
+                    out,
+                    "{INDENT}connected after all; it was reported as {before}"
+                )
             }
             Body::Transfer(endpoint) => {
                 line(out, &time, endpoint, "transfer", BAD)?;
@@ -130,7 +133,11 @@ fn session_line(out: &mut impl Write, time: &str, session: &SessionReport) -> io
     } else {
         outcomes.join(", ")
     };
-    let separator = if what.is_empty() || read.is_empty() { "" } else { "; " };
+    let separator = if what.is_empty() || read.is_empty() {
+        ""
+    } else {
+        "; "
+    };
     writeln!(out, "{row}  {what}{separator}{read}")
 }
 

@@ -233,7 +233,9 @@ impl Store for Memory {
     }
 
     fn tell_endpoint(&self, endpoint: &Endpoint) {
-        self.news.borrow_mut().push_back(Record::Endpoint(*endpoint));
+        self.news
+            .borrow_mut()
+            .push_back(Record::Endpoint(*endpoint));
     }
 
     fn tell_session(&self, fill: impl FnOnce(&mut Session)) {
