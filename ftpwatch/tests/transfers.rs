@@ -101,6 +101,14 @@ fn check(fault: Fault, at: At, hook: Hook, family: Family) {
         sessions.len(),
         summary(&report)
     );
+    let in_sessions: u64 = sessions
+        .iter()
+        .filter_map(|session| session.number("/outcomes/connected"))
+        .sum();
+    assert_eq!(
+        in_sessions, advertised as u64,
+        "endpoints of all sessions: {sessions:#?}"
+    );
     assert!(
         sessions
             .iter()
