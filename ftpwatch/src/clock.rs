@@ -18,6 +18,14 @@ impl Clock {
         }
     }
 
+    /// That of a source that counts from 1970 (UTC), as captures do.
+    #[must_use]
+    pub const fn unix() -> Self {
+        Self {
+            zero: Timestamp::UNIX_EPOCH,
+        }
+    }
+
     /// The time of day at `nanoseconds`.
     #[must_use]
     pub fn time(&self, nanoseconds: u64) -> Timestamp {

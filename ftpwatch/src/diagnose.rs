@@ -17,6 +17,8 @@ use crate::{tracker::Case, vantage::Vantage};
 pub struct Context {
     /// Where the packets were seen.
     pub vantage: Vantage,
+    /// That is a guess itself: a capture does not say whose it is.
+    pub inferred: bool,
     /// The passive range that the operator said is open.
     pub passive_range: Option<RangeInclusive<u16>>,
 }

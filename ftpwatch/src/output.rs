@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use clap::ValueEnum;
 
-pub use summary::summary;
+pub use summary::{summary, summary_with};
 
 use crate::report::{Body, Report};
 

@@ -72,6 +72,9 @@ pub struct Connected {
 pub struct Observer {
     /// The host.
     pub host: String,
+    /// The capture that was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// Where it is between client and server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vantage: Option<Vantage>,
@@ -247,6 +250,8 @@ pub struct Reporter {
     pub passive_range: Option<RangeInclusive<u16>>,
     /// The host.
     pub host: String,
+    /// The capture that is read, if it is one.
+    pub file: Option<String>,
     /// The interfaces watched.
     pub interfaces: Vec<String>,
     /// How they are watched.
@@ -320,6 +325,7 @@ impl Reporter {
             body,
             observer: Observer {
                 host: self.host.clone(),
+                file: self.file.clone(),
                 vantage,
                 interfaces: self.interfaces.clone(),
                 hook: self.hook.clone(),
@@ -336,6 +342,7 @@ impl Reporter {
             case,
             &Context {
                 vantage: self.vantage_of(case.views.flows()),
+                inferred: self.file.is_some() && self.vantage == Choice::Auto,
                 passive_range: self.passive_range.clone(),
             },
         );

@@ -21,7 +21,7 @@ pub enum Vantage {
 /// What the user says about it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Choice {
-    /// Told from whose address is this host's own
+    /// Live, told from whose address is this host's own; in captures, from TTLs
     #[default]
     Auto,
     /// On the FTP server

@@ -124,6 +124,7 @@ impl<'a> Watch<'a> {
             local: host.addresses,
             passive_range: analysis.passive_range.clone(),
             host: host_name(),
+            file: None,
             interfaces: kernel.attacher.names(),
             hook: kernel.attacher.hook_name().to_owned(),
         };
@@ -407,7 +408,8 @@ fn ready_file_error(path: &Path, error: &io::Error) -> Error {
     )
 }
 
-fn host_name() -> String {
+/// This host's name.
+pub(crate) fn host_name() -> String {
     let name = unistd::gethostname().unwrap_or_default();
     printable(name.as_encoded_bytes())
 }

@@ -203,19 +203,28 @@ fn path_blocked(case: &Case, context: &Context) -> Option<Confidence> {
     blocked.then_some(Confidence::Medium)
 }
 
+/// How sure a cause can be that depends on the vantage point.
+const fn as_sure_as_the_vantage(context: &Context) -> Confidence {
+    if context.inferred {
+        Confidence::Medium
+    } else {
+        Confidence::High
+    }
+}
+
 fn local_drop(case: &Case, context: &Context) -> Option<Confidence> {
     let dropped = case.outcome == Outcome::NoAnswer && context.vantage == Vantage::Server;
-    (dropped && case.fault.is_none()).then_some(Confidence::High)
+    (dropped && case.fault.is_none()).then_some(as_sure_as_the_vantage(context))
 }
 
 fn dropped_beyond(case: &Case, context: &Context) -> Option<Confidence> {
     let dropped = case.outcome == Outcome::NoAnswer && context.vantage != Vantage::Server;
-    (dropped && case.fault.is_none()).then_some(Confidence::High)
+    (dropped && case.fault.is_none()).then_some(as_sure_as_the_vantage(context))
 }
 
 fn not_listening(case: &Case, context: &Context) -> Option<Confidence> {
     let sure = if context.vantage == Vantage::Server {
-        Confidence::High
+        as_sure_as_the_vantage(context)
     } else {
         Confidence::Medium
     };

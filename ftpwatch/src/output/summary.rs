@@ -37,6 +37,12 @@ const LOSSES: [(Counter, &str); 6] = [
 /// The summary, lines that end each.
 #[must_use]
 pub fn summary(books: &Books, counters: &[u64; COUNTERS]) -> String {
+    summary_with(books, counters, &[])
+}
+
+/// The summary, with what the source lost besides.
+#[must_use]
+pub fn summary_with(books: &Books, counters: &[u64; COUNTERS], source: &[(u64, String)]) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = writeln!(
@@ -70,7 +76,8 @@ pub fn summary(books: &Books, counters: &[u64; COUNTERS]) -> String {
     }
     let lost: Vec<_> = LOSSES
         .iter()
-        .map(|(counter, what)| (counters[*counter as usize], what))
+        .map(|(counter, what)| (counters[*counter as usize], *what))
+        .chain(source.iter().map(|(count, what)| (*count, what.as_str())))
         .filter(|(count, _)| *count > 0)
         .collect();
     if lost.is_empty() {

@@ -17,7 +17,7 @@ use ftpwatch_common::{
     counter::{COUNTERS, Counter},
     endpoint::{Endpoint, GiveUp},
     engine::{self, Found, Payload, Port, Request, Said, Scene, Store, Visit},
-    packet::{self, Bytes, Link},
+    packet::{self, Bytes, Link, Segment, Skip},
     record::{Line, Record, Session},
 };
 
@@ -65,13 +65,16 @@ impl Memory {
         }
     }
 
-    /// Takes in a packet of `total` bytes, of which `bytes` were captured, at the time `now`.
-    pub fn take(&self, bytes: &[u8], link: Link, total: u32, now: u64) {
+    /// Takes in a packet of `total` bytes, of which `bytes` were captured, at the time `now`. Returns its
+    /// segment.
+    ///
+    /// # Errors
+    ///
+    /// Why it has none.
+    pub fn take(&self, bytes: &[u8], link: Link, total: u32, now: u64) -> Result<Segment, Skip> {
         self.now.set(now);
         let packet = Captured(bytes);
-        let Ok(segment) = packet::walk(&packet, link, total) else {
-            return;
-        };
+        let segment = packet::walk(&packet, link, total)?;
         let interest = engine::gate(self, &segment);
         if interest.any() {
             let mut scene = Scene {
@@ -80,6 +83,7 @@ impl Memory {
             };
             engine::take(&packet, self, &mut scene, interest);
         }
+        Ok(segment)
     }
 
     /// The oldest record that was not taken yet.
@@ -92,10 +96,32 @@ impl Memory {
         engine::retire(self, request);
     }
 
-    /// How often something was counted.
+    /// How often everything was counted.
     #[must_use]
-    pub fn counter(&self, counter: Counter) -> u64 {
-        self.counters.get()[counter as usize]
+    pub const fn counters(&self) -> [u64; COUNTERS] {
+        self.counters.get()
+    }
+
+    /// All control connections.
+    #[must_use]
+    pub fn controls(&self) -> Vec<Control> {
+        let controls = self.controls.borrow();
+        controls
+            .values()
+            .flatten()
+            .map(|control| **control)
+            .collect()
+    }
+
+    /// All endpoints.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        let endpoints = self.endpoints.borrow();
+        endpoints
+            .values()
+            .flatten()
+            .map(|endpoint| **endpoint)
+            .collect()
     }
 
     /// How many control connections, endpoints and index keys there are.
