@@ -13,7 +13,7 @@
 use std::fmt;
 use std::fs;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{self, Stdio};
 
 use tokio::process::Command;
@@ -154,8 +154,15 @@ fn sweep() {
         };
         if owner == process::id() || !Path::new(&format!("/proc/{owner}")).exists() {
             remove(&name);
+            let _ = fs::remove_file(ready_file(owner));
         }
     }
+}
+
+/// The file by which ftpwatch says that it watches, for the demo with this process id. In /run,
+/// where nobody but root can have put something in its way.
+pub fn ready_file(demo: u32) -> PathBuf {
+    PathBuf::from(format!("/run/{PREFIX}{demo}.ready"))
 }
 
 fn remove(namespace: &str) {

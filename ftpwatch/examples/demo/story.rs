@@ -47,6 +47,7 @@ pub async fn tell(ftpwatch: &Path) -> Result<()> {
     let report = String::from_utf8_lossy(&output.stdout);
     say("\nWhat ftpwatch says:\n")?;
     quote(&report)?;
+    say("\nAnd at its end, in sum:\n")?;
     quote(&String::from_utf8_lossy(&output.stderr))?;
 
     let as_told = [
@@ -66,7 +67,7 @@ pub async fn tell(ftpwatch: &Path) -> Result<()> {
         ),
     ];
     match as_told.into_iter().find(|(holds, _)| !holds) {
-        None => Ok(()),
+        None => say("\nTo watch the FTP servers of this machine: cargo xtask run"),
         Some((_, otherwise)) => Err(Trouble::new(
             format!("the story did not come out as told: {otherwise}"),
             "please report it, with all of the above and 'uname -r'",

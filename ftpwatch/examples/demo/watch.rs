@@ -1,6 +1,7 @@
 //! ftpwatch, on the servers' host, and what it says.
 
 use std::fs;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::{self, Output, Stdio};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::cast::INTERFACES;
-use crate::lab::{Lab, Place};
+use crate::lab::{Lab, Place, ready_file};
 use crate::process::Process;
 use crate::say::say;
 use crate::trouble::{Result, Trouble};
@@ -23,7 +24,6 @@ pub struct Watch {
     ready: ReadyFile,
 }
 
-/// In /run, where nobody but root can have put something in its way.
 #[derive(Debug)]
 struct ReadyFile(PathBuf);
 
@@ -41,14 +41,15 @@ impl Watch {
         // 3 s instead of 10: nobody wants to wait, and no packet is under way for long here.
         args.extend(["--timeout", "3s", "--show", "outcomes", "--count", "2"]);
         say(&format!("  $ ftpwatch {}", args.join(" ")))?;
-        let ready = ReadyFile(PathBuf::from(format!(
-            "/run/ftpwatch-demo-{}.ready",
-            process::id()
-        )));
+        let ready = ReadyFile(ready_file(process::id()));
         let mut command = lab.command(Place::Servers, ftpwatch);
         command.args(args).args(["--for", LIMIT, "--ready-file"]);
         command.arg(&ready.0);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        if io::stdout().is_terminal() {
+            // It writes into a pipe, but what it writes goes to the terminal all the same.
+            command.env("CLICOLOR_FORCE", "1");
+        }
         let ftpwatch = Process::spawn("ftpwatch", &mut command)?;
         let mut watch = Self { ftpwatch, ready };
         if watch.is_attached().await {
