@@ -155,8 +155,20 @@ faults! {
 }
 
 impl Case {
+    /// A machine that has other things to do may make ftpwatch late once, but not twice.
     #[track_caller]
     fn check(&self, hook: Hook, family: Family) {
+        if let Err(late) = self.play(hook, family) {
+            eprintln!("once more: {late}");
+            if let Err(late) = self.play(hook, family) {
+                panic!("late twice: {late}");
+            }
+        }
+    }
+
+    /// Plays the case and checks all that was said of it. The error is that it was said too late.
+    #[track_caller]
+    fn play(&self, hook: Hook, family: Family) -> Result<(), String> {
         let stage = Stage::set_for(self.at, self.fault, family);
         let timeout = seconds(self.timeout);
         let mut watch = Watch::start(
@@ -207,42 +219,38 @@ impl Case {
             );
         }
 
-        self.check_time(&advertised, &outcome, &all);
         self.check_fields(&stage, hook, &outcome, &all);
         for secret in [FILE, "anonymous"] {
             assert!(!all.contains(secret), "{secret} left the kernel: {all}");
         }
+        self.check_time(&advertised, &outcome)
+            .map_err(|late| format!("{late}: {all}"))
     }
 
-    /// A failure is reported within the time-out plus one second.
-    #[track_caller]
-    fn check_time(&self, advertised: &Event, outcome: &Event, all: &str) {
+    /// A failure is reported within the time-out plus one second, and a give-up is noticed.
+    fn check_time(&self, advertised: &Event, outcome: &Event) -> Result<(), String> {
         let waited = Duration::from_millis(outcome.number("/waited_ms").expect("waited_ms"));
-        let limit = self.timeout + Duration::from_secs(1);
-        assert!(waited <= limit, "waited {waited:?}: {all}");
         let passed = outcome.came - advertised.came;
-        assert!(passed <= limit, "{passed:?} passed: {all}");
-        match self.behaviour {
-            // It closes two seconds after its SYN, which is more than the second that makes it a failure.
-            Behaviour::Impatient => assert!(
-                waited < Duration::from_secs(4),
-                "the give-up was missed: {all}"
-            ),
+        let limit = match self.behaviour {
             Behaviour::QuitsAtOnce | Behaviour::Refuses | Behaviour::FileMissing => {
-                assert!(
-                    waited < Duration::from_secs(2),
-                    "the give-up was missed: {all}"
-                );
+                Duration::from_secs(1)
             }
-            Behaviour::ConnectsLate => {
-                let after = outcome.number("/connected/after_ms").expect("after_ms");
-                assert!(
-                    (1900..3000).contains(&after),
-                    "connected after {after} ms: {all}"
-                );
-            }
-            _ => {}
+            // It closes two seconds after its SYN, which is more than the second that makes it a failure.
+            Behaviour::Impatient => Duration::from_secs(3),
+            _ => self.timeout + Duration::from_secs(1),
+        };
+        if waited > limit || passed > limit {
+            return Err(format!(
+                "waited {waited:?}, said after {passed:?}, with a limit of {limit:?}"
+            ));
         }
+        if self.behaviour == Behaviour::ConnectsLate {
+            let after = outcome.number("/connected/after_ms").expect("after_ms");
+            if !(1900..3000).contains(&after) {
+                return Err(format!("connected after {after} ms"));
+            }
+        }
+        Ok(())
     }
 
     /// What the contract says of the fields of an outcome.
@@ -344,7 +352,10 @@ impl Case {
                 "gateway"
             },
         );
-        is("/observer/hook", hook.name());
+        // XDP can't be on a bridge and its port at once; tc may take its place.
+        if self.at != At::Bridge || hook != Hook::Xdp {
+            is("/observer/hook", hook.name());
+        }
         let interfaces = outcome.json["observer"]["interfaces"]
             .as_array()
             .expect("interfaces");

@@ -1,0 +1,135 @@
+//! Bytes that never came by: what was not seen is not believed, and is known to be missing.
+
+use ftpwatch_common::{counter::Counter, endpoint::missed};
+
+use super::replies::{assert_advertised, begun};
+use super::{Scenario, Script, Seen};
+use crate::packets::{Conversation, Family};
+
+const PORT: u16 = 50_003;
+
+/// An endpoint, and then something that goes unseen.
+fn advertised(family: Family) -> (Conversation, Script) {
+    let (mut talk, mut script) = begun(family);
+    script.send_all(talk.exchange(PORT));
+    (talk, script)
+}
+
+fn assert_missed(seen: &Seen, bits: u32) {
+    assert_eq!(seen.endpoint().missed, bits);
+    assert_eq!(seen.count(Counter::Gaps), 1);
+}
+
+pub fn in_the_servers_bytes(family: Family) -> Scenario {
+    let (mut talk, mut script) = advertised(family);
+    talk.server("425 Failed to establish connection.");
+    script.send(talk.server("200 Fine"));
+    Scenario::new(script, |seen| assert_missed(seen, missed::REPLIES))
+}
+
+pub fn in_the_servers_bytes_told_by_the_client(family: Family) -> Scenario {
+    let (mut talk, mut script) = advertised(family);
+    talk.server("425 Failed to establish connection.");
+    script.send(talk.client_acks());
+    Scenario::new(script, |seen| assert_missed(seen, missed::REPLIES))
+}
+
+pub fn in_the_servers_bytes_told_by_an_empty_segment(family: Family) -> Scenario {
+    let (mut talk, mut script) = advertised(family);
+    talk.server("425 Failed to establish connection.");
+    script.send(talk.server_acks());
+    script.send(talk.client_acks());
+    script.send(talk.server("200 Fine"));
+    Scenario::new(script, |seen| assert_missed(seen, missed::REPLIES))
+}
+
+pub fn in_the_clients_bytes(family: Family) -> Scenario {
+    let (mut talk, mut script) = advertised(family);
+    talk.client("ABOR");
+    script.send(talk.client("NOOP"));
+    Scenario::new(script, |seen| assert_missed(seen, missed::COMMANDS))
+}
+
+pub fn in_the_clients_bytes_told_by_the_server(family: Family) -> Scenario {
+    let (mut talk, mut script) = advertised(family);
+    talk.client("ABOR");
+    script.send(talk.server_acks());
+    Scenario::new(script, |seen| assert_missed(seen, missed::COMMANDS))
+}
+
+pub fn in_the_clients_bytes_told_by_an_empty_segment(family: Family) -> Scenario {
+    let (mut talk, mut script) = advertised(family);
+    talk.client("ABOR");
+    script.send(talk.client_acks());
+    script.send(talk.server_acks());
+    script.send(talk.client("NOOP"));
+    Scenario::new(script, |seen| assert_missed(seen, missed::COMMANDS))
+}
+
+/// No two halves of different replies make a whole one.
+pub fn in_the_middle_of_a_reply(family: Family) -> Scenario {
+    let reply = b"227 Entering Passive Mode (203,0,113,10,195,83).\r\n";
+    let script = |(from, to): (usize, usize)| {
+        let (mut talk, mut script) = begun(family);
+        script.send(talk.client("PASV"));
+        script.send(talk.server_sends(&reply[..from]));
+        talk.server_sends(&reply[from..to]);
+        script.send(talk.server_sends(&reply[to..]));
+        script.send(talk.client_acks());
+        script
+    };
+    let gaps = (0..reply.len()).flat_map(|from| [(from, from + 1), (from, reply.len() - 2)]);
+    // The line end alone tells nothing of what was before it, and what is left before it is no gap.
+    let gaps = gaps.filter(|(from, to)| from < to);
+    Scenario::any(gaps.map(script).collect(), |seen| {
+        assert_eq!(seen.endpoints, []);
+        assert_eq!(seen.count(Counter::Advertised), 0);
+        assert_eq!(seen.count(Counter::Gaps), 1);
+    })
+}
+
+/// Segments that overtook each other: the one that comes later is as good as missing.
+pub fn and_order(family: Family) -> Scenario {
+    let (mut talk, mut script) = advertised(family);
+    script.send(talk.client("RETR a"));
+    let (first, second) = (talk.server("150 Here it comes"), talk.server("226 Done"));
+    script.send_all([second, first]);
+    script.send(talk.client_acks());
+    Scenario::new(script, |seen| {
+        let endpoint = seen.endpoint();
+        assert_eq!((endpoint.announced, endpoint.missed), (0, missed::REPLIES));
+    })
+}
+
+/// What is advertised after a gap is whole again.
+pub fn and_what_follows(family: Family) -> Scenario {
+    let (mut talk, mut script) = begun(family);
+    talk.client("CWD a");
+    talk.server("250 Fine");
+    script.send_all(talk.exchange(PORT));
+    script.send(talk.client("RETR a"));
+    script.send(talk.server("150 Here it comes"));
+    Scenario::new(script, move |seen| {
+        assert_advertised(seen.endpoint(), family, PORT);
+        assert_eq!(seen.endpoint().announced, 150);
+        assert_ne!(seen.count(Counter::Gaps), 0);
+    })
+}
+
+/// A control connection that was there before anybody looked is picked up at its next reply.
+pub fn from_the_start(family: Family) -> Scenario {
+    let mut talk = Conversation::new(family);
+    talk.opening();
+    let mut script = Script::new();
+    script.send_all(talk.exchange(PORT));
+    script.send(talk.client("RETR a"));
+    script.send(talk.server("150 Here it comes"));
+    Scenario::new(script, |seen| {
+        let endpoint = seen.endpoint();
+        assert_eq!((endpoint.port, endpoint.announced), (PORT, 150));
+        assert_eq!(&endpoint.command, b"RETR");
+        assert!(endpoint.acked_at > endpoint.advertised_at);
+        assert_eq!(seen.news(), ["opened", "advertised", "announced"]);
+        assert_eq!(seen.count(Counter::Gaps), 0);
+    })
+}

@@ -1,0 +1,122 @@
+//! What may happen on the wire, and what the engine must make of it: scripts of packets with expectations, for the host's
+//! store (engine.rs) and the kernel's programs (kernel.rs) alike.
+//!
+//! What belongs here: scenarios, and what it takes to play them to a store and to look at what it has then. Expectations
+//! come from the contract. What an outcome is made of that is the tracker's business, and tested beside it.
+
+#![allow(dead_code, reason = "each test file uses a part of the scenarios")]
+
+pub mod gaps;
+pub mod generate;
+pub mod handshakes;
+pub mod host;
+pub mod links;
+pub mod play;
+pub mod replies;
+pub mod reuse;
+pub mod script;
+pub mod seen;
+pub mod transfers;
+
+pub use host::Host;
+pub use play::{Store, play};
+pub use script::{Scenario, Script, Step};
+pub use seen::Seen;
+
+/// Calls the macro `$each` with the names of all scenarios, by module.
+macro_rules! for_each_scenario {
+    ($each:ident) => {
+        $each! {
+            replies {
+                in_one_segment
+                cut_anywhere_in_two
+                byte_by_byte
+                three_in_one_segment
+                of_several_lines
+                sent_again
+                sent_again_with_more
+                every_packet_twice
+                in_a_long_segment
+                with_an_address
+                that_cannot_be_decoded
+                left_open
+                and_arguments_are_not_kept
+                on_another_port
+                that_are_none
+            }
+            links {
+                one_tag
+                two_tags
+                header_options
+                padded_frames
+                a_fragment
+                cut_short
+            }
+            gaps {
+                in_the_servers_bytes
+                in_the_servers_bytes_told_by_the_client
+                in_the_servers_bytes_told_by_an_empty_segment
+                in_the_clients_bytes
+                in_the_clients_bytes_told_by_the_server
+                in_the_clients_bytes_told_by_an_empty_segment
+                in_the_middle_of_a_reply
+                and_order
+                and_what_follows
+                from_the_start
+            }
+            handshakes {
+                to_the_advertised_address
+                to_the_control_address
+                to_either
+                without_an_end
+                syn_again
+                syn_twice
+                refused
+                resets_of_something_else
+                from_elsewhere
+                four_and_a_fifth
+                after_refusals
+                after_strangers
+                from_the_same_port_again
+                aborted_by_the_client
+                aborted_by_the_server
+                data_for_the_last_ack
+                data_in_the_syn
+                too_early
+                of_nobody
+            }
+            reuse {
+                port_with_late_packets
+                port_that_was_refused
+                port_of_two_clients
+                port_of_two_sessions
+                four_tuple_opened_again
+                four_tuple_after_its_end
+                four_tuple_without_a_syn
+                late_packets_after_the_end
+                forgotten_in_the_middle
+            }
+            transfers {
+                from_greeting_to_goodbye
+                pipelined
+                of_others
+                aborted
+                aborted_before_it_began
+                active_instead
+                passive_refused
+                closed_unasked
+                without_data_connection
+                refused_for_its_file
+                quit
+                client_closes
+                client_resets
+                server_closes
+                encrypted
+                encryption_refused
+                more_commands_than_fit
+                telnet
+            }
+        }
+    };
+}
+pub(crate) use for_each_scenario;

@@ -1,0 +1,120 @@
+//! Plays a script to a store.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use ftpwatch_common::{
+    control::Control,
+    counter::COUNTERS,
+    endpoint::Endpoint,
+    engine::{Port, Request},
+    packet::Link,
+    record::Record,
+};
+
+use super::{Script, Seen, Step};
+
+/// A store that packets can be given to: the host's, or the kernel's.
+pub trait Store {
+    /// Nanoseconds of the store's clock. A packet that is given to it now will have this time, or a later one.
+    fn now(&mut self) -> u64;
+    /// Lets time pass.
+    fn pause(&mut self, time: Duration);
+    /// Takes in a packet, and lets it pass as it is.
+    fn take(&mut self, packet: &[u8]);
+    /// The news since the last time.
+    fn records(&mut self) -> Vec<Record>;
+    /// All control connections.
+    fn controls(&mut self) -> Vec<Control>;
+    /// All endpoints.
+    fn endpoints(&mut self) -> Vec<Endpoint>;
+    /// How many keys there are.
+    fn keys(&mut self) -> usize;
+    /// What the gate knows of a port.
+    fn port(&mut self, port: u16) -> Port;
+    /// What was counted.
+    fn counters(&mut self) -> [u64; COUNTERS];
+    /// Forgets what is done with.
+    fn retire(&mut self, request: &Request);
+}
+
+/// Plays `script` on `link`. Returns what was seen, and the time at which each step began.
+///
+/// Whatever the script: the books of the store balance, and it is empty once all is retired.
+pub fn play(store: &mut impl Store, script: &Script, link: Link) -> (Seen, Vec<u64>) {
+    let before = store.counters();
+    let mut times = Vec::new();
+    let mut records = Vec::new();
+    for step in &script.0 {
+        times.push(store.now());
+        match step {
+            Step::Packet(packet) => store.take(&packet.bytes(link)),
+            Step::Pause(time) => store.pause(*time),
+            Step::Forget => forget_all(store),
+        }
+        // The ring has room for what one packet says, whatever else is in the script.
+        records.extend(store.records());
+    }
+    let (controls, endpoints) = (store.controls(), store.endpoints());
+    let mut counters = store.counters();
+    for (counter, before) in counters.iter_mut().zip(before) {
+        *counter -= before;
+    }
+    balance(store, &endpoints);
+    forget_all(store);
+    let seen = Seen::new(controls, endpoints, records, counters, &times);
+    (seen, times)
+}
+
+/// The gate is open for the endpoints there are, and wide open for those with a half-open handshake.
+fn balance(store: &mut impl Store, endpoints: &[Endpoint]) {
+    for endpoint in endpoints {
+        let half_open = endpoint.attempts.iter().filter(|a| a.is_half_open());
+        assert_eq!(endpoint.half_open as usize, half_open.count(), "{endpoint:?}");
+    }
+    for port in ports(endpoints) {
+        let of_port = || endpoints.iter().filter(|e| e.port == port);
+        let gate = store.port(port);
+        assert!(gate.pending, "the gate is shut for {port}");
+        assert_eq!(
+            gate.half_open,
+            of_port().any(|e| e.half_open > 0),
+            "the gate for ACKs to {port}"
+        );
+    }
+}
+
+fn ports(endpoints: &[Endpoint]) -> BTreeSet<u16> {
+    endpoints.iter().map(|endpoint| endpoint.port).collect()
+}
+
+/// Retires all there is, and looks whether it is gone.
+fn forget_all(store: &mut impl Store) {
+    let (controls, endpoints) = (store.controls(), store.endpoints());
+    for endpoint in &endpoints {
+        store.retire(&Request {
+            endpoint: endpoint.id,
+            flow: endpoint.flow,
+            pad: 0,
+            control: 0,
+        });
+    }
+    for control in &controls {
+        store.retire(&Request {
+            endpoint: 0,
+            flow: control.flow,
+            pad: 0,
+            control: control.id,
+        });
+    }
+    assert_eq!(store.controls(), [], "control connections are left");
+    assert_eq!(store.endpoints(), [], "endpoints are left");
+    assert_eq!(store.keys(), 0, "keys are left");
+    for port in ports(&endpoints) {
+        let gate = store.port(port);
+        assert!(
+            !gate.pending && !gate.half_open,
+            "the gate stays open for {port}: {gate:?}"
+        );
+    }
+}
