@@ -13,8 +13,9 @@ use core::{
 use aya_ebpf::helpers::bpf_loop;
 use ftpwatch_common::{control::Control, endpoint::Endpoint};
 
-/// How often the flag is tried: some microseconds, while its holder needs one.
-const TRIES: u32 = 256;
+/// How often the flag is tried: some hundred microseconds at most. Its holder needs one, but for replies of many
+/// kilobytes.
+const TRIES: u32 = 8192;
 
 /// An entry with a lock in it.
 pub trait Lock {
