@@ -134,10 +134,14 @@ impl Sessions {
             return;
         }
         // The same connection on the other side of an address translation begins with the same sequence
-        // numbers. Its greeting passed the server's side first, so the newer view is the client's.
+        // numbers, and has another address. Its greeting passed the server's side first, so the newer view
+        // is the client's.
         let twin = self.fingerprints.get(&fingerprint).copied();
         let twin = twin.filter(|_| fingerprint != 0);
-        let session = match twin.and_then(|twin| self.sessions.get_mut(&twin)) {
+        let twin = twin.and_then(|twin| self.sessions.get_mut(&twin));
+        let session = match twin
+            .filter(|twin| twin.flow.client != flow.client || twin.flow.server != flow.server)
+        {
             Some(session) => {
                 session.open += 1;
                 session.flow = flow;
