@@ -35,6 +35,9 @@ pub enum Command {
     /// Watch this host's interfaces (needs root, or CAP_BPF and CAP_NET_ADMIN)
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
+    /// Analyse captures (pcap or pcapng, gzip'd or not); needs no privilege
+    #[command(after_help = READ_EXAMPLES)]
+    Read(Read),
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -43,6 +46,13 @@ Examples:
   ftpwatch run -i eth0 --format json    one interface, every outcome, for a log pipeline
   ftpwatch run -p 21,2121 -t 30s        two control ports, and more patience
   ftpwatch run --for 1m && echo fine    look for a minute; the exit status tells";
+
+const READ_EXAMPLES: &str = "\
+Examples:
+  ftpwatch read ftp.pcap                        what failed in it
+  ftpwatch read --show outcomes *.pcapng.gz     every endpoint, and every session
+  ftpwatch read --vantage client ftp.pcap       captured on the client
+  ssh HOST tcpdump -U -w - | ftpwatch read -    another host's packets, as they come";
 
 /// What the analysis is told.
 #[derive(Args, Debug)]
@@ -92,6 +102,17 @@ pub struct Run {
     /// Say more: -v what is attached, -vv what the kernel half logs
     #[arg(short, action = ArgAction::Count)]
     pub verbose: u8,
+}
+
+/// `ftpwatch read`
+#[derive(Args, Debug)]
+pub struct Read {
+    /// What the analysis is told
+    #[command(flatten)]
+    pub analysis: Analysis,
+    /// The captures; - for standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

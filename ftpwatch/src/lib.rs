@@ -10,6 +10,7 @@ pub mod diagnose;
 pub mod error;
 pub mod escape;
 pub mod output;
+pub mod read;
 pub mod report;
 pub mod source;
 pub mod tracker;

@@ -5,13 +5,14 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use ftpwatch::{
     cli::{Cli, Command},
-    watch,
+    read, watch,
 };
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Run(options) => watch::run(&options),
+        Command::Read(options) => read::run(&options),
     };
     match done {
         Ok(status) => status,

@@ -1,4 +1,5 @@
 //! Where news and truth come from.
 
+pub mod capture;
 pub mod kernel;
 pub mod memory;

@@ -1,0 +1,185 @@
+//! `ftpwatch read`: the same analysis over captures.
+//!
+//! Each is analysed on its own. Time is what its packets say: a deadline that lies before a packet is over
+//! before that packet is looked at.
+
+mod analysis;
+mod hops;
+mod progress;
+
+use std::{
+    io::{self, Write as _},
+    path::Path,
+    process::ExitCode,
+};
+
+use crate::{
+    cli::Read,
+    clock::Clock,
+    error::{Error, USAGE},
+    escape::printable,
+    output::{Output, summary_with},
+    report::{Report, Reporter},
+    source::capture::{Capture, End, Item, Tally},
+    watch::host_name,
+};
+use analysis::{Analysis, Findings};
+use progress::Progress;
+
+/// How many interfaces are named in a report.
+const INTERFACES: usize = 64;
+
+/// What all captures came to.
+#[derive(Debug, Default)]
+struct Total {
+    findings: Findings,
+    losses: Vec<(u64, String)>,
+    read: usize,
+    unread: usize,
+}
+
+/// Why reading ended before its time.
+enum Stop {
+    /// This capture cannot be read.
+    Unreadable(Error),
+    /// The results cannot be written.
+    Output(io::Error),
+}
+
+/// Reads captures, one after the other.
+///
+/// # Errors
+///
+/// When the results cannot be written. A capture that cannot be read is said, and the next one is read.
+pub fn run(options: &Read) -> Result<ExitCode, Error> {
+    let mut output = Output::new(options.analysis.format, options.analysis.show);
+    let mut total = Total::default();
+    for path in &options.files {
+        match read(options, path, &mut output) {
+            Ok((findings, tally)) => total.add(&findings, &tally),
+            Err(Stop::Unreadable(error)) => {
+                total.unread += 1;
+                say(&format!("{error}\n"));
+            }
+            Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+                return Ok(ExitCode::SUCCESS);
+            }
+            Err(Stop::Output(error)) => {
+                return Err(Error::usage(
+                    format!("cannot write the results: {error}"),
+                    "Is the disk full? Results go to standard output.",
+                ));
+            }
+        }
+    }
+    Ok(total.conclude())
+}
+
+fn read(options: &Read, path: &Path, output: &mut Output) -> Result<(Findings, Tally), Stop> {
+    let capture = Capture::open(path).map_err(Stop::Unreadable)?;
+    let name = printable(path.as_os_str().as_encoded_bytes());
+    let progress = Progress::new(name.clone(), capture.position(), capture.size());
+    let mut write = |report: &Report| progress.aside(|| output.write(report)).map(drop);
+    let reporter = reporter(options, name.clone());
+    let mut analysis = Analysis::new(&options.analysis, reporter, &mut write);
+    let tally = capture.read(|item| match item {
+        Item::Interface(interface) => {
+            name_interface(&mut analysis.reporter.interfaces, interface);
+            Ok(())
+        }
+        Item::Packet(packet) => {
+            progress.tick();
+            analysis.take(&packet)
+        }
+    });
+    let tally = tally.map_err(Stop::Output)?;
+    let findings = analysis.finish().map_err(Stop::Output)?;
+    drop(progress);
+    if tally.readable() == 0 {
+        nothing_readable(&name, &tally).map_err(Stop::Unreadable)?;
+    }
+    if !matches!(tally.end, End::Whole) {
+        say(&format!("ftpwatch: {name}: {}\n", tally.end));
+    }
+    Ok((findings, tally))
+}
+
+fn reporter(options: &Read, file: String) -> Reporter {
+    Reporter {
+        clock: Clock::unix(),
+        vantage: options.analysis.vantage,
+        local: Default::default(),
+        passive_range: options.analysis.passive_range.clone(),
+        host: host_name(),
+        file: Some(file),
+        interfaces: Vec::new(),
+        hook: "capture".into(),
+    }
+}
+
+fn name_interface(names: &mut Vec<String>, name: &str) {
+    let name = printable(name.as_bytes());
+    if names.len() < INTERFACES && !names.contains(&name) {
+        names.push(name);
+    }
+}
+
+/// A capture without packets is one, if it ends as it should.
+fn nothing_readable(name: &str, tally: &Tally) -> Result<(), Error> {
+    if let Some(link_type) = tally.foreign.keys().next() {
+        return Err(Error::usage(
+            format!("{name} has no packet that can be read: its link type is {link_type}"),
+            "ftpwatch reads Ethernet, raw IP, Linux cooked and BSD loopback. Which link type that is: \
+             https://www.tcpdump.org/linktypes.html",
+        ));
+    }
+    match &tally.end {
+        End::Whole => Ok(()),
+        end => Err(Error::usage(
+            format!("{name} has no packet that can be read: {end}"),
+            "Was it damaged on its way? Compare its size with the original's.",
+        )),
+    }
+}
+
+impl Total {
+    fn add(&mut self, findings: &Findings, tally: &Tally) {
+        self.read += 1;
+        self.findings.add(findings);
+        let whole = matches!(tally.end, End::Whole);
+        let ends = (u64::from(!whole), "captures not read to the end".to_owned());
+        for (count, what) in tally.losses().into_iter().chain([ends]) {
+            match self.losses.iter_mut().find(|(_, known)| *known == what) {
+                Some((total, _)) => *total += count,
+                None => self.losses.push((count, what)),
+            }
+        }
+    }
+
+    /// The summary, and the exit status: what could not be read weighs more than what failed.
+    fn conclude(mut self) -> ExitCode {
+        let Findings {
+            books,
+            counters,
+            beheaded,
+            leaps,
+        } = &self.findings;
+        if self.read > 0 {
+            self.losses.extend([
+                (*beheaded, "packets cut off within their headers".to_owned()),
+                (
+                    *leaps,
+                    "times that the clock was set: taken for another capture".to_owned(),
+                ),
+            ]);
+            say(&summary_with(books, counters, &self.losses));
+        }
+        let failed = u8::from(books.failures() > 0);
+        ExitCode::from(if self.unread > 0 { USAGE } else { failed })
+    }
+}
+
+/// On standard error. That it is closed is no reason to fail.
+fn say(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}

@@ -1,0 +1,245 @@
+//! The analysis of one capture: packets and their times in, reports out.
+
+use std::{io, time::Duration};
+
+use ftpwatch_common::{
+    address::Flow,
+    counter::COUNTERS,
+    engine::{Request, Store as _},
+    packet::{Segment, Skip},
+    record::{Progress, Record},
+};
+
+use super::hops::Hops;
+use crate::{
+    cli,
+    report::{Body, Report, Reporter},
+    source::{capture::Packet, memory::Memory},
+    tracker::{Books, Event, SECOND, Tracker},
+};
+
+/// Packets of several interfaces, or of several processors, may be this much out of order. Beyond it,
+/// another capture begins.
+const DISORDER: u64 = 60 * SECOND;
+
+/// A clock that goes ahead by more than this has been set, or is damaged.
+const LEAP: u64 = 366 * 24 * 3600 * SECOND;
+
+/// How often control connections are looked for that ended unseen.
+const SWEEP: u64 = 3600 * SECOND;
+
+/// What reports are given to.
+pub type Write<'a> = &'a mut dyn FnMut(&Report) -> io::Result<()>;
+
+/// What an analysis came to.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    /// What the tracker counted.
+    pub books: Books,
+    /// What the engine counted.
+    pub counters: [u64; COUNTERS],
+    /// Packets that were cut before the end of their headers.
+    pub beheaded: u64,
+    /// Times that the clock was set.
+    pub leaps: u64,
+}
+
+/// An analysis under way.
+pub struct Analysis<'a> {
+    /// Makes the reports.
+    pub reporter: Reporter,
+    options: &'a cli::Analysis,
+    write: Write<'a>,
+    memory: Memory,
+    tracker: Tracker,
+    hops: Hops,
+    now: u64,
+    swept_at: u64,
+    done: Findings,
+}
+
+fn tracker(timeout: Duration) -> Tracker {
+    Tracker::new(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX))
+}
+
+impl<'a> Analysis<'a> {
+    /// An analysis that has seen nothing yet.
+    pub fn new(options: &'a cli::Analysis, reporter: Reporter, write: Write<'a>) -> Self {
+        Self {
+            reporter,
+            write,
+            memory: Memory::new(&options.control_ports),
+            tracker: tracker(options.timeout),
+            hops: Hops::default(),
+            now: 0,
+            swept_at: 0,
+            done: Findings::default(),
+            options,
+        }
+    }
+
+    /// Takes in a packet.
+    ///
+    /// # Errors
+    ///
+    /// Those of writing.
+    pub fn take(&mut self, packet: &Packet<'_>) -> io::Result<()> {
+        self.turn_to(packet.at.unwrap_or(self.now.max(1)))?;
+        if packet.after_loss {
+            self.tracker.miss(self.now, &mut &self.memory);
+        }
+        let Packet {
+            bytes, link, total, ..
+        } = *packet;
+        let cut = usize::try_from(total).is_ok_and(|total| bytes.len() < total);
+        let taken = self.memory.take(bytes, link, total, self.now);
+        self.take_news();
+        match taken {
+            Ok(segment) if self.is_control(&segment) => self.hops.note(bytes, &segment),
+            // It may have been the SYN that is waited for.
+            Err(Skip::Short) if cut => {
+                self.done.beheaded += 1;
+                self.tracker.miss(self.now, &mut &self.memory);
+            }
+            _ => {}
+        }
+        self.report()
+    }
+
+    fn is_control(&self, segment: &Segment) -> bool {
+        [segment.source, segment.destination]
+            .into_iter()
+            .any(|port| self.memory.port(port).control)
+    }
+
+    /// Does all that is due before `time`, which is next.
+    fn turn_to(&mut self, time: u64) -> io::Result<()> {
+        let began = self.now > 0;
+        if began && (time + DISORDER < self.now || time > self.now + LEAP) {
+            self.done.leaps += 1;
+            self.conclude()?;
+            self.now = 0;
+        }
+        while let Some(due) = self.tracker.next_deadline()
+            && due < time
+        {
+            self.tracker.advance(due, &mut &self.memory);
+            self.retire();
+        }
+        self.now = self.now.max(time);
+        if self.now - self.swept_at > SWEEP {
+            self.sweep();
+        }
+        self.report()
+    }
+
+    /// Lets go of control connections that have said nothing for long.
+    fn sweep(&mut self) {
+        self.swept_at = self.now;
+        let (controls, endpoints) = (self.memory.controls(), self.memory.endpoints());
+        self.tracker
+            .reconcile(&controls, &endpoints, self.now, &mut &self.memory);
+        self.retire();
+    }
+
+    fn take_news(&mut self) {
+        while let Some(record) = self.memory.next_record() {
+            if let Record::Session(session) = &record
+                && session.progress == Progress::Opened as u32
+            {
+                self.hops.open(session.flow, session.id);
+            }
+            self.tracker.take(record, self.now, &mut &self.memory);
+        }
+        self.retire();
+    }
+
+    fn retire(&mut self) {
+        for request in self.tracker.take_retired() {
+            self.memory.retire(&request);
+            let Request { flow, control, .. } = request;
+            if control != 0 {
+                self.hops.close(&flow, control);
+            }
+        }
+    }
+
+    fn report(&mut self) -> io::Result<()> {
+        for event in self.tracker.take_events() {
+            self.reporter.local = self.hops.local(flows(&event));
+            (self.write)(&self.reporter.report(&event))?;
+        }
+        Ok(())
+    }
+
+    /// There is nothing more to come. What has no outcome is unknown.
+    fn conclude(&mut self) -> io::Result<()> {
+        self.tracker.finish(self.now, &mut &self.memory);
+        self.report()?;
+        let books = Body::Stats(*self.tracker.books());
+        (self.write)(&self.reporter.note(self.now, books))?;
+        self.done
+            .add_run(self.tracker.books(), &self.memory.counters());
+        self.memory = Memory::new(&self.options.control_ports);
+        self.tracker = tracker(self.options.timeout);
+        self.hops = Hops::default();
+        Ok(())
+    }
+
+    /// Ends the analysis.
+    ///
+    /// # Errors
+    ///
+    /// Those of writing.
+    pub fn finish(mut self) -> io::Result<Findings> {
+        self.conclude()?;
+        Ok(self.done)
+    }
+}
+
+impl Findings {
+    /// Adds what `other` came to.
+    pub fn add(&mut self, other: &Self) {
+        self.add_run(&other.books, &other.counters);
+        self.beheaded += other.beheaded;
+        self.leaps += other.leaps;
+    }
+
+    fn add_run(&mut self, books: &Books, counters: &[u64; COUNTERS]) {
+        // Every field is named, so that a new one cannot be forgotten.
+        let Books {
+            sessions,
+            blind,
+            endpoints,
+            outcomes,
+            late,
+            transfers,
+            undecodable,
+        } = books;
+        let total = &mut self.books;
+        total.sessions += sessions;
+        total.blind += blind;
+        total.endpoints += endpoints;
+        total.late += late;
+        total.transfers += transfers;
+        total.undecodable += undecodable;
+        for (total, part) in total.outcomes.iter_mut().zip(outcomes) {
+            *total += part;
+        }
+        for (total, part) in self.counters.iter_mut().zip(counters) {
+            *total += part;
+        }
+    }
+}
+
+/// The control connections that an event is about.
+fn flows(event: &Event) -> Vec<Flow> {
+    match event {
+        Event::Advertised(endpoint) => vec![endpoint.flow],
+        Event::Outcome(case) | Event::Late(case) | Event::Transfer(case) => {
+            case.views.flows().collect()
+        }
+        Event::Undecodable(undecodable) => vec![undecodable.0],
+        Event::Session(session) => vec![session.flow],
+    }
+}

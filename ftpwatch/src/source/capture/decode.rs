@@ -1,0 +1,257 @@
+//! From the blocks of either format to packets.
+
+use std::io;
+
+use pcap_parser::{
+    Block, LegacyPcapBlock, OptionCode, PcapBlockOwned, PcapHeader, SHB_MAGIC,
+    pcapng::{EnhancedPacketBlock, SimplePacketBlock, UnknownBlock},
+    traits::PcapNGPacketBlock as _,
+};
+
+use super::{
+    End, Item, Packet, Tally, link,
+    section::{Section, limit, number},
+};
+
+/// The packet block that the enhanced one took the place of (draft-ietf-opsawg-pcapng, appendix A).
+const OBSOLETE_PACKET: u32 = 2;
+
+/// epb_dropcount (section 4.3).
+const DROPCOUNT: u16 = 4;
+
+type Each<'a> = &'a mut dyn FnMut(Item<'_>) -> io::Result<()>;
+
+/// What has to be remembered from block to block.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    tally: Tally,
+    kind: Kind,
+}
+
+#[derive(Debug, Default)]
+enum Kind {
+    #[default]
+    Unknown,
+    Pcap {
+        link_type: u16,
+        /// Nanoseconds in a unit of time.
+        unit: i128,
+    },
+    PcapNg(Section),
+}
+
+/// A packet as a block has it.
+struct Raw<'a> {
+    link_type: u16,
+    at: Option<u64>,
+    bytes: &'a [u8],
+    total: u32,
+    after_loss: bool,
+}
+
+impl Decoder {
+    /// Takes in a block. Returns how the capture ends, if it does here.
+    pub fn take(&mut self, block: &PcapBlockOwned<'_>, each: Each<'_>) -> io::Result<Option<End>> {
+        match block {
+            PcapBlockOwned::LegacyHeader(header) => self.begin(header, each)?,
+            PcapBlockOwned::Legacy(packet) => match self.pcap(packet) {
+                Some(raw) => self.hand_on(&raw, each)?,
+                None => return Ok(Some(End::Damaged)),
+            },
+            PcapBlockOwned::NG(block) => self.pcapng(block, each)?,
+        }
+        Ok(None)
+    }
+
+    /// A pcap's header.
+    fn begin(&mut self, header: &PcapHeader, each: Each<'_>) -> io::Result<()> {
+        // Above the link type there are the length of a frame check sequence, and flags.
+        let link_type = (header.network.0 & 0xffff) as u16;
+        let unit = if header.is_nanosecond_precision() {
+            1
+        } else {
+            1_000
+        };
+        self.kind = Kind::Pcap { link_type, unit };
+        each(Item::Interface(&link_name(link_type)))
+    }
+
+    /// A pcap's packet. `None` where it is none: nothing says where the next one begins, then.
+    fn pcap<'a>(&self, packet: &LegacyPcapBlock<'a>) -> Option<Raw<'a>> {
+        let &Kind::Pcap { link_type, unit } = &self.kind else {
+            return None;
+        };
+        let fraction = i128::from(packet.ts_usec) * unit;
+        let seconds = i128::from(packet.ts_sec) * 1_000_000_000;
+        // Zeros are what a file is filled with whose end was never written.
+        let blank = packet.caplen == 0 && packet.origlen == 0 && packet.ts_sec == 0;
+        if fraction >= 1_000_000_000 || blank {
+            return None;
+        }
+        Some(Raw {
+            link_type,
+            at: Some(limit(seconds + fraction)),
+            bytes: packet.data,
+            total: packet.origlen,
+            after_loss: false,
+        })
+    }
+
+    fn pcapng(&mut self, block: &Block<'_>, each: Each<'_>) -> io::Result<()> {
+        if let Block::SectionHeader(header) = block {
+            self.close_section();
+            self.kind = Kind::PcapNg(Section::new(header.big_endian()));
+            return Ok(());
+        }
+        let Kind::PcapNg(section) = &mut self.kind else {
+            return Ok(());
+        };
+        let raw = match block {
+            Block::InterfaceDescription(interface) => {
+                if section.describe(interface) {
+                    let link_type = u16::try_from(interface.linktype.0).unwrap_or(u16::MAX);
+                    let name = interface.if_name().and_then(Result::ok);
+                    let name = name.filter(|name| !name.is_empty());
+                    each(Item::Interface(name.unwrap_or(&link_name(link_type))))?;
+                } else {
+                    self.tally.senseless += 1;
+                }
+                return Ok(());
+            }
+            Block::InterfaceStatistics(statistics) => {
+                let dropped = [OptionCode::IsbIfDrop, OptionCode::IsbOsDrop]
+                    .map(|code| number(&statistics.options, code.0, section.big_endian));
+                if let Some(interface) = section.interface_mut(statistics.if_id) {
+                    // Counted since the capture began, each time anew.
+                    interface.dropped = dropped.into_iter().flatten().fold(0, u64::saturating_add);
+                }
+                return Ok(());
+            }
+            Block::EnhancedPacket(packet) => enhanced(section, packet),
+            Block::SimplePacket(packet) => simple(section, packet),
+            Block::Unknown(unknown) => match section.u32(unknown.block_type.to_le_bytes()) {
+                OBSOLETE_PACKET => obsolete(section, unknown),
+                _ => return Ok(()),
+            },
+            _ => return Ok(()),
+        };
+        match raw {
+            Some(raw) => self.hand_on(&raw, each),
+            None => {
+                self.tally.senseless += 1;
+                Ok(())
+            }
+        }
+    }
+
+    fn hand_on(&mut self, raw: &Raw<'_>, each: Each<'_>) -> io::Result<()> {
+        self.tally.packets += 1;
+        if link::name(raw.link_type).is_none() {
+            *self.tally.foreign.entry(raw.link_type).or_default() += 1;
+            return Ok(());
+        }
+        self.tally.undated += u64::from(raw.at.is_none());
+        let Some((link, bytes)) = link::strip(raw.link_type, raw.bytes) else {
+            return Ok(());
+        };
+        let stripped = u32::try_from(raw.bytes.len() - bytes.len()).unwrap_or(u32::MAX);
+        let captured = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        each(Item::Packet(Packet {
+            at: raw.at,
+            link,
+            bytes,
+            // Some tools leave the length out.
+            total: raw.total.saturating_sub(stripped).max(captured),
+            after_loss: raw.after_loss,
+        }))
+    }
+
+    /// How many of the `rest` of the bytes a block has that is framed as it should.
+    #[must_use]
+    pub fn framed(&self, rest: &[u8]) -> Option<usize> {
+        let Kind::PcapNg(section) = &self.kind else {
+            return None;
+        };
+        let word = |at: usize| Some(section.u32(*rest.get(at..)?.first_chunk()?));
+        let length = word(4)?;
+        let size = usize::try_from(length).ok()?;
+        let closed = size >= 12 && word(size.checked_sub(4)?)? == length;
+        // A section header has a byte order of its own; what follows a bad one is anybody's guess.
+        (closed && word(0)? != SHB_MAGIC).then_some(size)
+    }
+
+    /// A block is passed over.
+    pub fn pass_over(&mut self) {
+        self.tally.senseless += 1;
+    }
+
+    fn close_section(&mut self) {
+        if let Kind::PcapNg(section) = &self.kind {
+            self.tally.dropped = self.tally.dropped.saturating_add(section.dropped());
+        }
+    }
+
+    /// What was read.
+    #[must_use]
+    pub fn finish(mut self, end: End) -> Tally {
+        self.close_section();
+        Tally { end, ..self.tally }
+    }
+}
+
+fn link_name(link_type: u16) -> String {
+    link::name(link_type).map_or_else(|| format!("link type {link_type}"), str::to_owned)
+}
+
+fn ticks(high: u32, low: u32) -> u64 {
+    u64::from(high) << 32 | u64::from(low)
+}
+
+fn enhanced<'a>(section: &Section, packet: &'a EnhancedPacketBlock<'_>) -> Option<Raw<'a>> {
+    let interface = section.interface(packet.if_id)?;
+    let dropped = number(&packet.options, DROPCOUNT, section.big_endian);
+    Some(Raw {
+        link_type: interface.link_type,
+        at: Some(interface.time(ticks(packet.ts_high, packet.ts_low))),
+        bytes: packet.packet_data(),
+        total: packet.origlen,
+        after_loss: dropped.is_some_and(|count| count > 0),
+    })
+}
+
+/// It has neither interface (it is the first) nor time nor captured length.
+fn simple<'a>(section: &Section, packet: &'a SimplePacketBlock<'_>) -> Option<Raw<'a>> {
+    let interface = section.interface(0)?;
+    let data = packet.packet_data();
+    let captured = match usize::try_from(interface.snaplen) {
+        Ok(snaplen) if snaplen > 0 => data.len().min(snaplen),
+        _ => data.len(),
+    };
+    Some(Raw {
+        link_type: interface.link_type,
+        at: None,
+        bytes: data.get(..captured)?,
+        total: packet.origlen,
+        after_loss: false,
+    })
+}
+
+fn obsolete<'a>(section: &Section, block: &'a UnknownBlock<'_>) -> Option<Raw<'a>> {
+    let word = |at: usize| Some(section.u32(*block.data.get(at..)?.first_chunk()?));
+    // Two numbers of 16 bits: the interface, and how many were dropped before, or all ones.
+    let (first, second) = (word(0)? >> 16, word(0)? & 0xffff);
+    let (interface, dropped) = if section.big_endian {
+        (first, second)
+    } else {
+        (second, first)
+    };
+    let interface = section.interface(interface)?;
+    let captured = usize::try_from(word(12)?).ok()?;
+    Some(Raw {
+        link_type: interface.link_type,
+        at: Some(interface.time(ticks(word(4)?, word(8)?))),
+        bytes: block.data.get(20..)?.get(..captured)?,
+        total: word(16)?,
+        after_loss: dropped != 0 && dropped != 0xffff,
+    })
+}
