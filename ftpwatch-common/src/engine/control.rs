@@ -443,11 +443,11 @@ impl<S: Store> Replies<'_, S> {
     /// The final reply to the transfer command.
     #[inline(always)]
     fn finished(&mut self, code: u16) {
-        let failed = matches!(code, 421 | 425 | 426 | 522);
-        self.say(Said::Finished(code));
-        if failed && code != 426 {
+        // Its words first: whoever hears that it failed, wants to know them.
+        if matches!(code, 421 | 425 | 522) {
             self.tell_line(About::Failure, code);
         }
+        self.say(Said::Finished(code));
     }
 
     /// The server answered a PASV, EPSV, PORT or EPRT: what it advertised before is not waited for.
