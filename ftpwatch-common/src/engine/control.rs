@@ -171,6 +171,8 @@ fn from_client<P: Payload, S: Store>(
         if !whole {
             store.count(Counter::Unreadable);
             lose(store, control, missed::COMMANDS);
+            // What comes next does not end the line that began here.
+            control.command = CommandDecoder::START;
         }
     }
     if segment.has(flag::RST) {
