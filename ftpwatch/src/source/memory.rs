@@ -319,14 +319,16 @@ impl Bytes for Captured<'_> {
 }
 
 impl Payload for Captured<'_> {
+    /// What there is of a packet that was cut when it was captured is shown as well: a reply may be whole in
+    /// it.
     fn scan<V: Visit>(&self, offset: u32, length: u32, visitor: &mut V) -> bool {
-        let whole = usize::try_from(offset)
-            .ok()
-            .zip(usize::try_from(length).ok())
-            .and_then(|(offset, length)| self.0.get(offset..)?.get(..length));
-        for &byte in whole.unwrap_or_default() {
+        let (Ok(offset), Ok(length)) = (usize::try_from(offset), usize::try_from(length)) else {
+            return false;
+        };
+        let rest = self.0.get(offset..).unwrap_or_default();
+        for &byte in rest.iter().take(length) {
             visitor.byte(byte);
         }
-        whole.is_some()
+        rest.len() >= length
     }
 }
