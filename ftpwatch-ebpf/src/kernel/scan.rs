@@ -1,6 +1,6 @@
 //! Going through a payload byte by byte.
 
-use core::ffi::c_void;
+use core::{arch::asm, ffi::c_void};
 
 use aya_ebpf::{check_bounds_signed, helpers::bpf_loop};
 use ftpwatch_common::engine::Visit;
@@ -46,15 +46,27 @@ pub fn scan<S: Source, V: Visit>(source: &S, offset: u32, length: u32, visitor: 
     // a few times only (kernel 5.17).
     //
     // SAFETY: `each::<S, V>` takes what `scan` is, which outlives the call.
-    unsafe {
+    let ran = unsafe {
         bpf_loop(
-            length,
+            whole_register(length),
             each::<S, V> as *mut c_void,
             (&raw mut scan).cast(),
             0,
-        );
+        )
+    };
+    scan.failed == 0 && ran >= 0
+}
+
+/// `number`, alone in its register. The compiler leaves in the upper half whatever a subtraction left there;
+/// `bpf_loop`, where the kernel puts it in line, compares all of it, and does nothing.
+#[inline(always)]
+fn whole_register(number: u32) -> u32 {
+    let mut register = u64::from(number);
+    // SAFETY: the instruction does nothing. That it might read all of the register is what it is for.
+    unsafe {
+        asm!("{0} = {0}", inout(reg) register);
     }
-    scan.failed == 0
+    register as u32
 }
 
 /// The byte number `index`. Non-zero ends the loop.
