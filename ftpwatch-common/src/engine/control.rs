@@ -154,9 +154,9 @@ fn from_client<P: Payload, S: Store>(
         acknowledge(store, control, segment.acknowledgement, now);
     }
     if let Arrival::New { skip, gap } = arrival
-        && segment.length > 0
         && control.blind == 0
     {
+        // A segment without payload tells of a gap as well: what fills it later is taken for old.
         if gap {
             lose(store, control, missed::COMMANDS);
             control.command = CommandDecoder::START;
@@ -166,8 +166,9 @@ fn from_client<P: Payload, S: Store>(
             store,
             now,
         };
-        let whole = !segment.fragment
-            && packet.scan(segment.payload + skip, segment.length - skip, &mut commands);
+        let whole = segment.length == 0
+            || !segment.fragment
+                && packet.scan(segment.payload + skip, segment.length - skip, &mut commands);
         if !whole {
             store.count(Counter::Unreadable);
             lose(store, control, missed::COMMANDS);
@@ -203,7 +204,6 @@ fn from_server<P: Payload, S: Store>(
         control.command = CommandDecoder::START;
     }
     if let Arrival::New { skip, gap } = arrival
-        && segment.length > 0
         && control.blind == 0
     {
         if gap {
@@ -217,8 +217,9 @@ fn from_server<P: Payload, S: Store>(
             sequence: segment.sequence.wrapping_add(skip),
             now,
         };
-        let whole = !segment.fragment
-            && packet.scan(segment.payload + skip, segment.length - skip, &mut replies);
+        let whole = segment.length == 0
+            || !segment.fragment
+                && packet.scan(segment.payload + skip, segment.length - skip, &mut replies);
         if !whole {
             store.count(Counter::Unreadable);
             lose(store, control, missed::REPLIES);
