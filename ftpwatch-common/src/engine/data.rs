@@ -2,6 +2,7 @@
 
 use super::{Found, Scene, Store, endpoint::find};
 use crate::{
+    address::Address,
     endpoint::{Attempt, Endpoint, missed},
     packet::{Segment, flag},
     record::Why,
@@ -46,7 +47,7 @@ fn syn<S: Store>(store: &S, scene: &Scene) {
         let foreign = *client != endpoint.flow.client;
         let via_control = *address != endpoint.address;
         let now = store.now();
-        let Some(slot) = free_slot(&mut endpoint, foreign) else {
+        let Some(slot) = free_slot(&mut endpoint, client, segment.source, foreign) else {
             if !foreign {
                 endpoint.missed |= missed::ATTEMPTS;
             }
@@ -103,14 +104,20 @@ fn half_open<S: Store>(store: &S, endpoint: &mut Endpoint, delta: i32) {
     store.adjust_port(endpoint.port, 0, delta);
 }
 
-/// A slot for a new attempt: a free one; else, for the control connection's own client, one that is a
-/// stranger's, or that was refused.
+/// A slot for a new attempt: that of an older one from the same port, which it takes the place of; a free
+/// one; else, for the control connection's own client, one that is a stranger's, or that was refused.
 #[cfg_attr(target_arch = "bpf", inline(never))]
-fn free_slot(endpoint: &mut Endpoint, foreign: bool) -> Option<&mut Attempt> {
+fn free_slot<'a>(
+    endpoint: &'a mut Endpoint,
+    client: &Address,
+    port: u16,
+    foreign: bool,
+) -> Option<&'a mut Attempt> {
     let mut best = usize::MAX;
     for at in 0..endpoint.attempts.len() {
         let attempt = &endpoint.attempts[at];
-        if attempt.syn_at == 0 {
+        let again = attempt.port == port && attempt.client == *client && attempt.ack_at == 0;
+        if attempt.syn_at == 0 || again {
             best = at;
             break;
         }
