@@ -156,6 +156,11 @@ impl Kernel {
         &mut self.truth
     }
 
+    /// The loaded object: for tests and tools, which run programs and look into maps by their names.
+    pub fn ebpf_mut(&mut self) -> &mut Ebpf {
+        &mut self.ebpf
+    }
+
     /// Takes out what is done with, under the locks of the kernel half.
     ///
     /// # Errors
