@@ -12,7 +12,7 @@ use ftpwatch_common::{
 };
 use serde::Serialize;
 
-use super::Outcome;
+use super::{Outcome, SECOND};
 
 /// Whether a control connection could be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -134,14 +134,15 @@ impl Sessions {
             return;
         }
         // The same connection on the other side of an address translation begins with the same sequence
-        // numbers, and has another address. Its greeting passed the server's side first, so the newer view
-        // is the client's.
+        // numbers, a moment later, and has another address. Its greeting passed the server's side first, so
+        // the newer view is the client's.
+        let is_twin = |twin: &&mut Session| {
+            let translated = twin.flow.client != flow.client || twin.flow.server != flow.server;
+            fingerprint != 0 && translated && twin.opened_at.abs_diff(at) < SECOND
+        };
         let twin = self.fingerprints.get(&fingerprint).copied();
-        let twin = twin.filter(|_| fingerprint != 0);
         let twin = twin.and_then(|twin| self.sessions.get_mut(&twin));
-        let session = match twin
-            .filter(|twin| twin.flow.client != flow.client || twin.flow.server != flow.server)
-        {
+        let session = match twin.filter(is_twin) {
             Some(session) => {
                 session.open += 1;
                 session.flow = flow;
