@@ -118,7 +118,8 @@ impl<'a> Analysis<'a> {
         if began && (time + DISORDER < self.now || time > self.now + LEAP) {
             self.done.leaps += 1;
             self.conclude()?;
-            self.now = 0;
+            self.now = time;
+            self.swept_at = time;
         }
         while let Some(due) = self.tracker.next_deadline()
             && due < time
