@@ -98,24 +98,32 @@ impl Conversation {
         }
     }
 
-    fn from_client(&self, flags: u8, payload: &[u8]) -> Packet {
+    fn client_packet(&self, flags: u8, payload: &[u8]) -> Packet {
         Packet {
             from: self.client,
             to: self.server,
             sequence: self.client_next,
-            acknowledgement: if flags & flag::ACK == 0 { 0 } else { self.server_next },
+            acknowledgement: if flags & flag::ACK == 0 {
+                0
+            } else {
+                self.server_next
+            },
             flags,
             payload: payload.to_vec(),
             envelope: self.envelope.clone(),
         }
     }
 
-    fn from_server(&self, flags: u8, payload: &[u8]) -> Packet {
+    fn server_packet(&self, flags: u8, payload: &[u8]) -> Packet {
         Packet {
             from: self.server,
             to: self.client,
             sequence: self.server_next,
-            acknowledgement: if flags & flag::ACK == 0 { 0 } else { self.client_next },
+            acknowledgement: if flags & flag::ACK == 0 {
+                0
+            } else {
+                self.client_next
+            },
             flags,
             payload: payload.to_vec(),
             envelope: self.envelope.clone(),
@@ -124,14 +132,14 @@ impl Conversation {
 
     /// The client sends `bytes`.
     pub fn client_sends(&mut self, bytes: &[u8]) -> Packet {
-        let packet = self.from_client(flag::ACK, bytes);
+        let packet = self.client_packet(flag::ACK, bytes);
         self.client_next = self.client_next.wrapping_add(length(bytes));
         packet
     }
 
     /// The server sends `bytes`.
     pub fn server_sends(&mut self, bytes: &[u8]) -> Packet {
-        let packet = self.from_server(flag::ACK, bytes);
+        let packet = self.server_packet(flag::ACK, bytes);
         self.server_next = self.server_next.wrapping_add(length(bytes));
         packet
     }
@@ -148,43 +156,43 @@ impl Conversation {
 
     /// The client acknowledges what the server sent so far.
     pub fn client_acks(&self) -> Packet {
-        self.from_client(flag::ACK, &[])
+        self.client_packet(flag::ACK, &[])
     }
 
     /// The server acknowledges what the client sent so far.
     pub fn server_acks(&self) -> Packet {
-        self.from_server(flag::ACK, &[])
+        self.server_packet(flag::ACK, &[])
     }
 
     /// The client closes its side.
     pub fn client_fin(&mut self) -> Packet {
-        let packet = self.from_client(flag::FIN | flag::ACK, &[]);
+        let packet = self.client_packet(flag::FIN | flag::ACK, &[]);
         self.client_next = self.client_next.wrapping_add(1);
         packet
     }
 
     /// The server closes its side.
     pub fn server_fin(&mut self) -> Packet {
-        let packet = self.from_server(flag::FIN | flag::ACK, &[]);
+        let packet = self.server_packet(flag::FIN | flag::ACK, &[]);
         self.server_next = self.server_next.wrapping_add(1);
         packet
     }
 
     /// The client resets the connection.
     pub fn client_rst(&self) -> Packet {
-        self.from_client(flag::RST | flag::ACK, &[])
+        self.client_packet(flag::RST | flag::ACK, &[])
     }
 
     /// The server resets the connection.
     pub fn server_rst(&self) -> Packet {
-        self.from_server(flag::RST | flag::ACK, &[])
+        self.server_packet(flag::RST | flag::ACK, &[])
     }
 
     /// The three-way handshake.
     pub fn handshake(&mut self) -> [Packet; 3] {
-        let syn = self.from_client(flag::SYN, &[]);
+        let syn = self.client_packet(flag::SYN, &[]);
         self.client_next = self.client_next.wrapping_add(1);
-        let syn_ack = self.from_server(flag::SYN | flag::ACK, &[]);
+        let syn_ack = self.server_packet(flag::SYN | flag::ACK, &[]);
         self.server_next = self.server_next.wrapping_add(1);
         [syn, syn_ack, self.client_acks()]
     }

@@ -40,7 +40,10 @@ fn assert_connected(seen: &Seen) -> &Attempt {
     let endpoint = seen.endpoint();
     let attempt = only_attempt(endpoint);
     assert!(attempt.syn_at < attempt.syn_ack_at && attempt.syn_ack_at < attempt.ack_at);
-    assert_eq!((attempt.rst_at, attempt.aborted, attempt.foreign), (0, 0, 0));
+    assert_eq!(
+        (attempt.rst_at, attempt.aborted, attempt.foreign),
+        (0, 0, 0)
+    );
     assert_eq!((endpoint.connected, endpoint.missed), (1, 0));
     assert_eq!(seen.news_of_endpoints(), ["advertised", "connected"]);
     attempt
@@ -60,14 +63,18 @@ pub fn to_the_advertised_address(family: Family) -> Scenario {
 pub fn to_the_control_address(family: Family) -> Scenario {
     let (mut talk, mut script, _) = advertised_elsewhere(family);
     script.send_all(talk.data(PORT).handshake());
-    Scenario::new(script, |seen| assert_eq!(assert_connected(seen).via_control, 1))
+    Scenario::new(script, |seen| {
+        assert_eq!(assert_connected(seen).via_control, 1)
+    })
 }
 
 /// Where that is the advertised one.
 pub fn to_either(family: Family) -> Scenario {
     let (mut talk, mut script) = advertised(family);
     script.send_all(talk.data(PORT).handshake());
-    Scenario::new(script, |seen| assert_eq!(assert_connected(seen).via_control, 0))
+    Scenario::new(script, |seen| {
+        assert_eq!(assert_connected(seen).via_control, 0)
+    })
 }
 
 /// SYN, or SYN and SYN-ACK, and nothing more: no news, but it is in the store.
@@ -90,7 +97,10 @@ pub fn syn_again(family: Family) -> Scenario {
     let (mut talk, mut script) = advertised(family);
     let data = talk.data(PORT);
     script.send(data.syn()).pause(150);
-    script.send(data.syn()).send(data.syn_ack()).send(data.ack());
+    script
+        .send(data.syn())
+        .send(data.syn_ack())
+        .send(data.ack());
     Scenario::new(script, |seen| {
         let attempt = assert_connected(seen);
         assert_eq!(attempt.syns, 2);
@@ -103,7 +113,9 @@ pub fn syn_twice(family: Family) -> Scenario {
     let (mut talk, mut script) = advertised(family);
     let data = talk.data(PORT);
     script.send(data.syn()).send(data.syn());
-    Scenario::new(script, |seen| assert_eq!(only_attempt(seen.endpoint()).syns, 1))
+    Scenario::new(script, |seen| {
+        assert_eq!(only_attempt(seen.endpoint()).syns, 1)
+    })
 }
 
 pub fn refused(family: Family) -> Scenario {
@@ -125,7 +137,11 @@ pub fn resets_of_something_else(family: Family) -> Scenario {
     let (mut talk, mut script) = advertised(family);
     let data = talk.data(PORT);
     script.send(data.syn());
-    for acknowledgement in [data.isn, data.isn.wrapping_sub(1), data.isn.wrapping_add(1 << 20), 0] {
+    for acknowledgement in [
+        data.isn,
+        data.isn.wrapping_sub(1),
+        data.isn.wrapping_add(1 << 20),
+    ] {
         let mut rst = data.refusal();
         rst.acknowledgement = acknowledgement;
         script.send(rst);
@@ -147,7 +163,10 @@ pub fn from_elsewhere(family: Family) -> Scenario {
     script.send_all(data.handshake());
     Scenario::new(script, move |seen| {
         let attempt = only_attempt(seen.endpoint());
-        assert_eq!((attempt.foreign, attempt.client), (1, family.client(99).into()));
+        assert_eq!(
+            (attempt.foreign, attempt.client),
+            (1, family.client(99).into())
+        );
         assert_ne!(attempt.ack_at, 0);
         assert_eq!(seen.endpoint().connected, 0);
         assert_eq!(seen.news_of_endpoints(), ["advertised", "connected"]);
@@ -214,14 +233,20 @@ pub fn from_the_same_port_again(family: Family) -> Scenario {
 pub fn aborted_by_the_client(family: Family) -> Scenario {
     let (mut talk, mut script) = advertised(family);
     let data = talk.data(PORT);
-    script.send(data.syn()).send(data.syn_ack()).send(data.client_rst());
+    script
+        .send(data.syn())
+        .send(data.syn_ack())
+        .send(data.client_rst());
     Scenario::new(script, assert_aborted)
 }
 
 pub fn aborted_by_the_server(family: Family) -> Scenario {
     let (mut talk, mut script) = advertised(family);
     let data = talk.data(PORT);
-    script.send(data.syn()).send(data.syn_ack()).send(data.server_rst());
+    script
+        .send(data.syn())
+        .send(data.syn_ack())
+        .send(data.server_rst());
     // An acknowledgement of what is no more.
     script.send(data.ack());
     Scenario::new(script, assert_aborted)

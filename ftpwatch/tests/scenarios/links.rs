@@ -100,7 +100,7 @@ pub fn cut_short(family: Family) -> Scenario {
         script.send(talk.client("RETR a"));
         script
     };
-    Scenario::any((1..=50).map(script).collect(), move |seen| {
+    Scenario::any((1..=38).map(script).collect(), move |seen| {
         let endpoint = seen.endpoint();
         assert_eq!(&endpoint.command, b"RETR");
         assert_eq!(endpoint.announced, 0);

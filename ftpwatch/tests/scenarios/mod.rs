@@ -13,6 +13,7 @@ pub mod host;
 pub mod links;
 pub mod play;
 pub mod replies;
+pub mod retire;
 pub mod reuse;
 pub mod script;
 pub mod seen;
@@ -20,7 +21,7 @@ pub mod transfers;
 
 pub use host::Host;
 pub use play::{Store, play};
-pub use script::{Scenario, Script, Step};
+pub use script::{Scenario, Script, ShownOnPanic, Step};
 pub use seen::Seen;
 
 /// Calls the macro `$each` with the names of all scenarios, by module.
@@ -103,6 +104,7 @@ macro_rules! for_each_scenario {
                 aborted
                 aborted_before_it_began
                 active_instead
+                passive_asked
                 passive_refused
                 closed_unasked
                 without_data_connection

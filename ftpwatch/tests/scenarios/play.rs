@@ -36,6 +36,18 @@ pub trait Store {
     fn counters(&mut self) -> [u64; COUNTERS];
     /// Forgets what is done with.
     fn retire(&mut self, request: &Request);
+
+    /// Forgets all endpoints.
+    fn retire_endpoints(&mut self) {
+        for endpoint in self.endpoints() {
+            self.retire(&Request {
+                endpoint: endpoint.id,
+                flow: endpoint.flow,
+                pad: 0,
+                control: 0,
+            });
+        }
+    }
 }
 
 /// Plays `script` on `link`. Returns what was seen, and the time at which each step began.
@@ -70,7 +82,11 @@ pub fn play(store: &mut impl Store, script: &Script, link: Link) -> (Seen, Vec<u
 fn balance(store: &mut impl Store, endpoints: &[Endpoint]) {
     for endpoint in endpoints {
         let half_open = endpoint.attempts.iter().filter(|a| a.is_half_open());
-        assert_eq!(endpoint.half_open as usize, half_open.count(), "{endpoint:?}");
+        assert_eq!(
+            endpoint.half_open as usize,
+            half_open.count(),
+            "{endpoint:?}"
+        );
     }
     for port in ports(endpoints) {
         let of_port = || endpoints.iter().filter(|e| e.port == port);
@@ -91,14 +107,7 @@ fn ports(endpoints: &[Endpoint]) -> BTreeSet<u16> {
 /// Retires all there is, and looks whether it is gone.
 fn forget_all(store: &mut impl Store) {
     let (controls, endpoints) = (store.controls(), store.endpoints());
-    for endpoint in &endpoints {
-        store.retire(&Request {
-            endpoint: endpoint.id,
-            flow: endpoint.flow,
-            pad: 0,
-            control: 0,
-        });
-    }
+    store.retire_endpoints();
     for control in &controls {
         store.retire(&Request {
             endpoint: 0,

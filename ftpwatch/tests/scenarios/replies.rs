@@ -22,7 +22,10 @@ pub fn assert_advertised(endpoint: &Endpoint, family: Family, port: u16) {
     assert_eq!(endpoint.code, if family == Family::V4 { 227 } else { 229 });
     assert_eq!(endpoint.flow.client, Address::from(family.client(7)));
     assert_eq!(endpoint.flow.server, Address::from(family.server(10)));
-    assert_eq!((endpoint.flow.client_port, endpoint.flow.server_port), (40_000, 21));
+    assert_eq!(
+        (endpoint.flow.client_port, endpoint.flow.server_port),
+        (40_000, 21)
+    );
     assert_eq!(endpoint.missed, 0);
     assert_eq!(endpoint.client_visible, 1);
 }
@@ -30,7 +33,10 @@ pub fn assert_advertised(endpoint: &Endpoint, family: Family, port: u16) {
 fn assert_one_advertised(seen: &Seen, family: Family) {
     let endpoint = seen.endpoint();
     assert_advertised(endpoint, family, PORT);
-    assert_eq!(endpoint.text.as_bytes(), reply(family).trim_end().as_bytes());
+    assert_eq!(
+        endpoint.text.as_bytes(),
+        reply(family).trim_end().as_bytes()
+    );
     assert!(endpoint.acked_at > endpoint.advertised_at);
     assert_eq!(seen.control().current, endpoint.id);
     assert_eq!(seen.control().id, endpoint.control);
@@ -97,7 +103,13 @@ pub fn three_in_one_segment(family: Family) -> Scenario {
         assert_eq!(released, [1, 1, 0]);
         assert_eq!(
             seen.news_of_endpoints(),
-            ["advertised", "gave up", "advertised", "gave up", "advertised"]
+            [
+                "advertised",
+                "gave up",
+                "advertised",
+                "gave up",
+                "advertised"
+            ]
         );
         let acked: Vec<bool> = seen.endpoints.iter().map(|e| e.acked_at != 0).collect();
         assert_eq!(acked, [false, false, true]);
@@ -172,7 +184,14 @@ pub fn every_packet_twice(family: Family) -> Scenario {
         assert_eq!(attempts[0].syns, 1, "one SYN, seen twice");
         assert_eq!(
             seen.news(),
-            ["opened", "banner", "advertised", "connected", "final", "ended"]
+            [
+                "opened",
+                "banner",
+                "advertised",
+                "connected",
+                "final",
+                "ended"
+            ]
         );
         assert_eq!(seen.count(Counter::Gaps), 0);
     })
@@ -238,7 +257,14 @@ pub fn that_cannot_be_decoded(family: Family) -> Scenario {
         assert_eq!(seen.endpoint().released, 1);
         assert_eq!(
             seen.news(),
-            ["opened", "banner", "advertised", "gave up", "undecodable", "undecodable"]
+            [
+                "opened",
+                "banner",
+                "advertised",
+                "gave up",
+                "undecodable",
+                "undecodable"
+            ]
         );
         assert_eq!(seen.count(Counter::Undecodable), 2);
         assert_eq!(seen.count(Counter::Advertised), 1);
@@ -307,7 +333,13 @@ pub fn that_are_none(family: Family) -> Scenario {
         script.send(talk.client_acks());
         script
     };
-    let greetings = ["SSH-2.0-OpenSSH_10.0", "HTTP/1.1 400", "720 no", "22", "2200 "];
+    let greetings = [
+        "SSH-2.0-OpenSSH_10.0",
+        "HTTP/1.1 400",
+        "720 no",
+        "22",
+        "2200 ",
+    ];
     Scenario::any(greetings.map(greeted).to_vec(), |seen| {
         assert_eq!(seen.controls, []);
         assert_eq!(seen.news(), [""; 0]);

@@ -21,7 +21,13 @@ pub fn port_with_late_packets(family: Family) -> Scenario {
     let new = talk.data(PORT);
     script.send_all([old.syn(), old.syn_ack(), old.ack(), old.server_rst()]);
     script.send(new.syn());
-    script.send_all([old.refusal(), old.client_rst(), old.syn(), old.syn_ack(), old.ack()]);
+    script.send_all([
+        old.refusal(),
+        old.client_rst(),
+        old.syn(),
+        old.syn_ack(),
+        old.ack(),
+    ]);
     script.send(new.syn_ack());
     script.send_all([old.ack(), old.server_rst()]);
     Scenario::new(script, move |seen| {
@@ -36,7 +42,10 @@ pub fn port_with_late_packets(family: Family) -> Scenario {
         };
         assert_eq!((attempt.port, attempt.syns), (50_002, 1));
         assert!(attempt.is_half_open() && attempt.rst_at == 0);
-        assert_eq!(seen.news_of_endpoints(), ["advertised", "connected", "advertised"]);
+        assert_eq!(
+            seen.news_of_endpoints(),
+            ["advertised", "connected", "advertised"]
+        );
     })
 }
 
@@ -123,7 +132,13 @@ pub fn four_tuple_opened_again(family: Family) -> Scenario {
         assert_eq!(
             seen.news(),
             [
-                "opened", "banner", "advertised", "gave up", "ended", "opened", "banner",
+                "opened",
+                "banner",
+                "advertised",
+                "gave up",
+                "ended",
+                "opened",
+                "banner",
                 "advertised"
             ]
         );
@@ -142,7 +157,14 @@ pub fn four_tuple_after_its_end(family: Family) -> Scenario {
         assert_advertised(seen.endpoint(), family, PORT);
         assert_eq!(
             seen.news(),
-            ["opened", "banner", "ended", "opened", "banner", "advertised"]
+            [
+                "opened",
+                "banner",
+                "ended",
+                "opened",
+                "banner",
+                "advertised"
+            ]
         );
     })
 }

@@ -51,7 +51,8 @@ impl Script {
 
     /// Nothing happens for some time.
     pub fn pause(&mut self, milliseconds: u64) -> &mut Self {
-        self.0.push(Step::Pause(Duration::from_millis(milliseconds)));
+        self.0
+            .push(Step::Pause(Duration::from_millis(milliseconds)));
         self
     }
 
@@ -81,6 +82,20 @@ impl Scenario {
         Self {
             scripts,
             check: Box::new(check),
+        }
+    }
+}
+
+/// Shows a script, should a test fail while this is there.
+pub struct ShownOnPanic<'a>(pub &'a Script);
+
+impl Drop for ShownOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the script was:");
+            for (number, step) in (1..).zip(&self.0.0) {
+                eprintln!("{number:4} {step:?}");
+            }
         }
     }
 }

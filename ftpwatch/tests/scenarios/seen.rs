@@ -130,9 +130,18 @@ pub fn word(record: &Record) -> &'static str {
         (About::Failure, "failure"),
     ];
     let name = match record {
-        Record::Endpoint(endpoint) => WHY.iter().find(|(why, _)| *why as u32 == endpoint.why).map(|(_, name)| name),
-        Record::Session(session) => PROGRESS.iter().find(|(p, _)| *p as u32 == session.progress).map(|(_, name)| name),
-        Record::Line(line) => ABOUT.iter().find(|(about, _)| *about as u32 == line.about).map(|(_, name)| name),
+        Record::Endpoint(endpoint) => WHY
+            .iter()
+            .find(|(why, _)| *why as u32 == endpoint.why)
+            .map(|(_, name)| name),
+        Record::Session(session) => PROGRESS
+            .iter()
+            .find(|(p, _)| *p as u32 == session.progress)
+            .map(|(_, name)| name),
+        Record::Line(line) => ABOUT
+            .iter()
+            .find(|(about, _)| *about as u32 == line.about)
+            .map(|(_, name)| name),
     };
     name.copied().unwrap_or("strange")
 }

@@ -1,0 +1,192 @@
+//! The kernel's programs on a bench: loaded and attached nowhere.
+
+mod full;
+mod processors;
+
+use std::time::Duration;
+
+use aya::maps::{Array, HashMap};
+use aya::programs::{SchedClassifier, TestRun as _, TestRunOptions, TestRunResult, Xdp};
+use ftpwatch::clock::monotonic_now;
+use ftpwatch::source::kernel::{Hook, Kernel, Settings};
+use ftpwatch_common::{
+    address::IndexKey,
+    control::Control,
+    counter::COUNTERS,
+    endpoint::Endpoint,
+    engine::{Port, Request},
+    packet::Link,
+    record::Record,
+};
+use tokio::runtime::Runtime;
+
+use crate::scenarios::Store;
+
+/// `TC_ACT_UNSPEC`: no opinion.
+const TC_ACT_UNSPEC: u32 = u32::MAX;
+const XDP_PASS: u32 = 2;
+
+/// In an entry of the map `PORTS`: this is a control port.
+const CONTROL_PORT: u64 = 1 << 63;
+
+/// A program of the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// tc, with Ethernet headers.
+    Ether,
+    /// tc, without.
+    Ip,
+    /// XDP.
+    Xdp,
+}
+
+impl Program {
+    /// What its packets begin with.
+    pub const fn link(self) -> Link {
+        match self {
+            Self::Ether | Self::Xdp => Link::Ethernet,
+            Self::Ip => Link::Ip,
+        }
+    }
+}
+
+/// The loaded object, and the program under test.
+pub struct Bench {
+    /// The program under test.
+    pub program: Program,
+    /// The loaded object.
+    pub kernel: Kernel,
+    /// What the ring's reader was registered with.
+    _runtime: Runtime,
+}
+
+impl Bench {
+    /// Loads all programs.
+    pub fn new(program: Program) -> Self {
+        Self::with_log(program, false)
+    }
+
+    /// Loads all programs, which log or not.
+    pub fn with_log(program: Program, log: bool) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime can be had");
+        let context = runtime.enter();
+        let kernel = Kernel::load(&Settings {
+            control_ports: vec![21],
+            hook: Hook::Xdp,
+            log,
+        })
+        .expect("the object can be loaded");
+        drop(context);
+        Self {
+            program,
+            kernel,
+            _runtime: runtime,
+        }
+    }
+
+    fn run(&mut self, options: TestRunOptions<'_>) -> TestRunResult {
+        let name = match self.program {
+            Program::Ether => "ftpwatch_ether",
+            Program::Ip => "ftpwatch_ip",
+            Program::Xdp => "ftpwatch_xdp",
+        };
+        let program = self
+            .kernel
+            .ebpf_mut()
+            .program_mut(name)
+            .expect("it is there");
+        if self.program == Program::Xdp {
+            let program: &mut Xdp = program.try_into().expect("it is of that kind");
+            program.test_run(options)
+        } else {
+            let program: &mut SchedClassifier = program.try_into().expect("it is of that kind");
+            program.test_run(options)
+        }
+        .expect("the program can be run")
+    }
+
+    /// Panics unless no port is waited for, of all there are.
+    pub fn assert_all_ports_shut(&mut self) {
+        let open: Vec<u16> = (1..=u16::MAX)
+            .filter(|port| {
+                let gate = self.port(*port);
+                gate.pending || gate.half_open
+            })
+            .collect();
+        assert_eq!(open, [0; 0], "ports at which the gate stays open");
+    }
+}
+
+impl Store for Bench {
+    fn now(&mut self) -> u64 {
+        monotonic_now()
+    }
+
+    fn pause(&mut self, time: Duration) {
+        std::thread::sleep(time);
+    }
+
+    /// Panics unless the packet passes as it is.
+    fn take(&mut self, packet: &[u8]) {
+        let mut after = vec![0; packet.len() + 64];
+        let result = self.run(TestRunOptions {
+            data_in: Some(packet),
+            data_out: Some(&mut after),
+            ..TestRunOptions::new()
+        });
+        let verdict = if self.program == Program::Xdp {
+            XDP_PASS
+        } else {
+            TC_ACT_UNSPEC
+        };
+        assert_eq!(result.return_value, verdict);
+        after.truncate(result.data_size_out as usize);
+        assert_eq!(after, packet, "the packet was changed");
+    }
+
+    fn records(&mut self) -> Vec<Record> {
+        let mut records = Vec::new();
+        let strange = self.kernel.drain(|record, _| records.push(record));
+        assert_eq!(strange, 0, "records of an unknown form");
+        records
+    }
+
+    fn controls(&mut self) -> Vec<Control> {
+        self.kernel.truth().controls()
+    }
+
+    fn endpoints(&mut self) -> Vec<Endpoint> {
+        self.kernel.truth().endpoints()
+    }
+
+    fn keys(&mut self) -> usize {
+        let map = self.kernel.ebpf_mut().map("INDEX").expect("it is there");
+        let index: HashMap<_, [u8; size_of::<IndexKey>()], u64> =
+            map.try_into().expect("it is of that kind");
+        index.keys().count()
+    }
+
+    fn port(&mut self, port: u16) -> Port {
+        let map = self.kernel.ebpf_mut().map("PORTS").expect("it is there");
+        let ports: Array<_, [u64; 2]> = map.try_into().expect("it is of that kind");
+        let [pending, half_open] = ports.get(&u32::from(port), 0).expect("it is there");
+        Port {
+            control: pending & CONTROL_PORT != 0,
+            pending: pending & !CONTROL_PORT != 0,
+            half_open: half_open != 0,
+        }
+    }
+
+    fn counters(&mut self) -> [u64; COUNTERS] {
+        self.kernel.truth().counters()
+    }
+
+    fn retire(&mut self, request: &Request) {
+        self.kernel
+            .retire(std::slice::from_ref(request))
+            .expect("it can be retired");
+    }
+}

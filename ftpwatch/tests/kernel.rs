@@ -1,0 +1,171 @@
+//! The kernel's programs as the loader loads them, run on packets by `BPF_PROG_TEST_RUN`: no interface, no traffic. Needs
+//! root: `cargo xtask test`.
+//!
+//! What belongs here: that the programs make of packets what the engine makes of them on the host, that they let every
+//! packet pass as it is, what they do when a map or the ring is full, and what they cost the verifier. What a packet means
+//! belongs in the scenarios (`scenarios/`); what only a real interface shows, in wire.rs and faults.rs.
+
+mod bench;
+mod packets;
+mod scenarios;
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bench::{Bench, Program};
+use ftpwatch_common::counter::Counter;
+use packets::Family;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use scenarios::generate::{conversation, hostile};
+use scenarios::{Host, Scenario, Script, Seen, ShownOnPanic, for_each_scenario, play};
+
+/// What the kernel makes of it, and the host of the same at the same times, which has to be the same.
+fn play_to_both(bench: &mut Bench, script: &Script) -> Seen {
+    let shown = ShownOnPanic(script);
+    let link = bench.program.link();
+    let (seen, times) = play(bench, script, link);
+    let (expected, _) = play(&mut Host::at(link, &times), script, link);
+    assert_eq!(seen.news(), expected.news());
+    assert_eq!(seen.records, expected.records);
+    assert_eq!(seen.endpoints, expected.endpoints);
+    assert_eq!(seen.controls, expected.controls);
+    assert_eq!(seen.counters, expected.counters);
+    assert_eq!(seen.count(Counter::Contended), 0);
+    drop(shown);
+    seen
+}
+
+macro_rules! table {
+    ($($subject:ident { $($scenario:ident)* })*) => {
+        &[$($((
+            concat!(stringify!($subject), "::", stringify!($scenario)),
+            scenarios::$subject::$scenario as fn(Family) -> Scenario,
+        )),*),*]
+    };
+}
+
+/// A scenario, and its name.
+type Named = (&'static str, fn(Family) -> Scenario);
+
+const SCENARIOS: &[Named] = for_each_scenario!(table);
+
+fn every_scenario(program: Program) {
+    let mut bench = Bench::new(program);
+    let mut failed = Vec::new();
+    for (name, scenario) in SCENARIOS {
+        for family in Family::ALL {
+            let Scenario { scripts, check } = scenario(family);
+            let all = AssertUnwindSafe(|| {
+                for script in &scripts {
+                    check(&play_to_both(&mut bench, script));
+                }
+            });
+            if catch_unwind(all).is_err() {
+                failed.push(format!("{name} {family:?}"));
+                bench = Bench::new(program);
+            }
+        }
+    }
+    assert!(failed.is_empty(), "failed: {failed:?}");
+    bench.assert_all_ports_shut();
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn scenarios_on_ether() {
+    every_scenario(Program::Ether);
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn scenarios_on_ip() {
+    every_scenario(Program::Ip);
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn scenarios_on_xdp() {
+    every_scenario(Program::Xdp);
+}
+
+fn by_chance(program: Program, scripts: impl Strategy<Value = Script>) {
+    let bench = RefCell::new(Bench::new(program));
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: 100,
+        max_shrink_time: 30_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    let result = runner.run(&scripts, |script| {
+        let both = AssertUnwindSafe(|| play_to_both(&mut bench.borrow_mut(), &script));
+        let ended = catch_unwind(both);
+        if ended.is_err() {
+            bench.replace(Bench::new(program));
+        }
+        prop_assert!(ended.is_ok());
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn conversations_by_chance() {
+    for program in [Program::Ether, Program::Xdp] {
+        by_chance(
+            program,
+            conversation().prop_map(|generated| generated.script),
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn hostile_bytes() {
+    by_chance(Program::Ether, hostile());
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn only_what_is_meant_is_retired() {
+    scenarios::retire::only_what_is_meant(&mut Bench::new(Program::Ether));
+}
+
+/// More verified instructions than this are a mistake: the kernel gives up at a million, and another compiler makes other
+/// instructions of the same source.
+const BUDGET: u32 = 300_000;
+
+/// What `cargo xtask verifier` prints.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn verifier_cost() {
+    let mut over = Vec::new();
+    for (log, title) in [(false, "program"), (true, "with -vv")] {
+        println!(
+            "{title:16} {:>12} {:>16} {:>12}",
+            "verified", "translated bytes", "jited bytes"
+        );
+        let mut bench = Bench::with_log(Program::Ether, log);
+        let mut programs: Vec<_> = bench.kernel.ebpf_mut().programs().collect();
+        programs.sort_by_key(|(name, _)| *name);
+        for (name, program) in programs {
+            let info = program.info().expect("the kernel tells of its programs");
+            let verified = info.verified_instruction_count().unwrap_or(0);
+            let translated = info.size_translated().unwrap_or(0);
+            println!(
+                "{name:16} {verified:12} {translated:16} {:12}",
+                info.size_jitted()
+            );
+            if verified > BUDGET {
+                over.push(format!("{name}: {verified} ({title})"));
+            }
+        }
+    }
+    assert!(
+        over.is_empty(),
+        "more than {BUDGET} verified instructions: {over:?}"
+    );
+}
