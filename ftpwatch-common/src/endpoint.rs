@@ -70,6 +70,18 @@ pub mod missed {
     pub const CONTENDED: u32 = 128;
 }
 
+/// Which segment an ICMP error was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum RejectedSegment {
+    /// None.
+    None = 0,
+    /// The client's SYN.
+    Syn = 1,
+    /// The server's SYN-ACK.
+    SynAck = 2,
+}
+
 /// One four-tuple whose SYN was seen since the endpoint was advertised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
@@ -197,6 +209,19 @@ pub struct Endpoint {
     /// How many of the attempts are half-open, as the gate's count has it.
     pub half_open: u32,
 
+    /// When an ICMP error about an attempt of the control connection's client came.
+    pub rejected_at: u64,
+    /// Who sent it.
+    pub rejected_by: Address,
+    /// Its ICMP type.
+    pub rejected_type: u8,
+    /// Its ICMP code.
+    pub rejected_code: u8,
+    /// A [`RejectedSegment`].
+    pub rejected: u8,
+    /// Always zero.
+    pub pad: [u8; 5],
+
     /// What was tried.
     pub attempts: [Attempt; ATTEMPTS],
     /// The reply's text.
@@ -237,6 +262,12 @@ impl Endpoint {
         released: 0,
         connected: 0,
         half_open: 0,
+        rejected_at: 0,
+        rejected_by: Address::ANY,
+        rejected_type: 0,
+        rejected_code: 0,
+        rejected: RejectedSegment::None as u8,
+        pad: [0; 5],
         attempts: [Attempt::FREE; ATTEMPTS],
         text: Text::EMPTY,
     };

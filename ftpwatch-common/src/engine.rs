@@ -15,7 +15,7 @@ use crate::{
     control::Control,
     counter::Counter,
     endpoint::{Endpoint, GiveUp},
-    packet::{Bytes, Segment, flag},
+    packet::{Bytes, Icmp, Rejection, Segment, flag},
     record::{Line, Session},
 };
 
@@ -25,7 +25,7 @@ mod endpoint;
 mod retire;
 
 pub use control::{begin, command, end, reply};
-pub use data::take as data;
+pub use data::{rejected, take as data};
 pub use endpoint::{Said, publish, say};
 pub use retire::{Request, retire};
 
@@ -113,6 +113,8 @@ pub trait Store {
     fn advertise(&self, fill: impl FnOnce(&mut Endpoint)) -> bool;
     /// [`data`].
     fn data(&self, scene: &Scene);
+    /// [`rejected`].
+    fn rejected(&self, scene: &Scene);
     /// [`begin`].
     fn begin(&self, scene: &Scene);
     /// [`command`]. `control` is `scene.flow`'s, and held.
@@ -148,6 +150,8 @@ pub struct Scene {
     pub destination: Address,
     /// The control connection that it belongs to, once a side is assumed.
     pub flow: Flow,
+    /// The ICMP error that quotes the segment.
+    pub rejection: Rejection,
 }
 
 impl Scene {
@@ -157,6 +161,7 @@ impl Scene {
         source: Address::ANY,
         destination: Address::ANY,
         flow: Endpoint::EMPTY.flow,
+        rejection: Rejection::NONE,
     };
 
     /// The source is the client.
@@ -237,6 +242,24 @@ pub fn take<P: Bytes + Payload, S: Store>(
     }
     if interest.data {
         store.data(scene);
+    }
+}
+
+/// Takes in an ICMP message. Only an error about a segment to or from a port that is being watched is of
+/// interest.
+#[inline(always)]
+pub fn take_icmp<B: Bytes, S: Store>(bytes: &B, store: &S, icmp: Icmp, scene: &mut Scene) {
+    let Scene {
+        segment,
+        source,
+        destination,
+        rejection,
+        ..
+    } = scene;
+    if icmp.read(bytes, rejection, segment, source, destination)
+        && (store.port(segment.destination).pending || store.port(segment.source).pending)
+    {
+        store.rejected(scene);
     }
 }
 

@@ -33,6 +33,8 @@ const ETHERTYPE_VLAN: u16 = 0x8100;
 const ETHERTYPE_QINQ: u16 = 0x88a8;
 
 const TCP: u8 = IpProto::Tcp as u8;
+const ICMP: u8 = IpProto::Icmp as u8;
+const ICMPV6: u8 = IpProto::Ipv6Icmp as u8;
 const HOP_BY_HOP: u8 = IpProto::HopOpt as u8;
 const ROUTING: u8 = IpProto::Ipv6Route as u8;
 const FRAGMENT: u8 = IpProto::Ipv6Frag as u8;
@@ -59,10 +61,23 @@ pub mod flag {
 pub enum Skip {
     /// Another protocol, or a fragment other than the first.
     NotTcp,
+    /// ICMP or ICMPv6, which may be an error about a segment.
+    Icmp(Icmp),
     /// It ends before its headers do, as far as can be read.
     Short,
     /// Its headers contradict themselves.
     Malformed,
+}
+
+/// Where an ICMP message is in its packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Icmp {
+    /// Offset of the IP header.
+    pub network: u32,
+    /// Offset of the ICMP header.
+    pub at: u32,
+    /// It is ICMPv6.
+    pub v6: bool,
 }
 
 /// Where a TCP segment is in its packet, and its header. Addresses are read on request.
@@ -199,12 +214,20 @@ pub fn walk<B: Bytes + ?Sized>(bytes: &B, link: Link, total: u32) -> Result<Segm
 fn ipv4<B: Bytes + ?Sized>(bytes: &B, network: usize, total: u32) -> Result<Segment, Skip> {
     let header = bytes.load::<{ Ipv4Hdr::LEN }>(network).ok_or(Skip::Short)?;
     let fragment = u16::from_be_bytes([header[6], header[7]]);
-    if header[9] != TCP || fragment & 0x1fff != 0 {
+    let protocol = header[9];
+    if (protocol != TCP && protocol != ICMP) || fragment & 0x1fff != 0 {
         return Err(Skip::NotTcp);
     }
     let header_bytes = usize::from(header[0] & 0xf) * 4;
     if header_bytes < Ipv4Hdr::LEN || header[0] >> 4 != 4 {
         return Err(Skip::Malformed);
+    }
+    if protocol == ICMP {
+        return Err(Skip::Icmp(Icmp {
+            network: network as u32,
+            at: (network + header_bytes) as u32,
+            v6: false,
+        }));
     }
     let length = u32::from(u16::from_be_bytes([header[2], header[3]]));
     // Segmentation offload can leave the length at zero (BIG TCP): then the packet's own counts.
@@ -249,6 +272,13 @@ fn ipv6<B: Bytes + ?Sized>(bytes: &B, network: usize, total: u32) -> Result<Segm
             }
             // RFC 4302, section 2.2: in units of four bytes, less two.
             AUTHENTICATION => (usize::from(extension[1]) + 2) * 4,
+            ICMPV6 => {
+                return Err(Skip::Icmp(Icmp {
+                    network: network as u32,
+                    at: at as u32,
+                    v6: true,
+                }));
+            }
             _ => return Err(Skip::NotTcp),
         };
         next = extension[0];
@@ -286,4 +316,103 @@ fn tcp<B: Bytes + ?Sized>(bytes: &B, at: usize, end: u32, total: u32) -> Result<
         payload,
         length: end.saturating_sub(payload),
     })
+}
+
+/// An ICMP error: who sent it, and what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Rejection {
+    /// Who sent the error.
+    pub from: Address,
+    /// The ICMP type.
+    pub kind: u8,
+    /// The ICMP code.
+    pub code: u8,
+}
+
+impl Rejection {
+    /// No error.
+    pub const NONE: Self = Self {
+        from: Address::ANY,
+        kind: 0,
+        code: 0,
+    };
+}
+
+impl Icmp {
+    /// Reads the message, if it is an error about a TCP segment, into `rejection`, and what it quotes of the
+    /// segment (addresses, ports, sequence number) into the others. `false` if it is none.
+    ///
+    /// An error quotes the IP header and at least eight bytes after it (RFC 792, RFC 4443). That a packet is
+    /// too big for a link is no such error: the sender sends smaller ones.
+    #[inline(always)]
+    pub fn read<B: Bytes + ?Sized>(
+        &self,
+        bytes: &B,
+        rejection: &mut Rejection,
+        segment: &mut Segment,
+        source: &mut Address,
+        destination: &mut Address,
+    ) -> bool {
+        let quoted = self.at as usize + 8;
+        let Some([kind, code]) = bytes.load::<2>(self.at as usize) else {
+            return false;
+        };
+        let error = if self.v6 {
+            matches!(kind, 1 | 3 | 4)
+        } else {
+            matches!((kind, code), (3, 0..=3 | 5..) | (11 | 12, _))
+        };
+        let Some(at) = self.quoted_tcp(bytes).filter(|_| error) else {
+            return false;
+        };
+        let Some(ports) = bytes.load::<4>(at) else {
+            return false;
+        };
+        let Some(sequence) = bytes.load::<4>(at + 4) else {
+            return false;
+        };
+        *segment = Segment::EMPTY;
+        segment.network = quoted as u32;
+        segment.v6 = self.v6;
+        segment.source = u16::from_be_bytes([ports[0], ports[1]]);
+        segment.destination = u16::from_be_bytes([ports[2], ports[3]]);
+        segment.sequence = u32::from_be_bytes(sequence);
+        rejection.kind = kind;
+        rejection.code = code;
+        self.read_sender(bytes, &mut rejection.from)
+            && segment.addresses(bytes, source, destination)
+    }
+
+    /// Offset of the TCP header that is quoted.
+    #[inline(always)]
+    fn quoted_tcp<B: Bytes + ?Sized>(&self, bytes: &B) -> Option<usize> {
+        let quoted = self.at as usize + 8;
+        let (protocol, header_bytes) = if self.v6 {
+            (bytes.load::<1>(quoted + 6)?[0], Ipv6Hdr::LEN)
+        } else {
+            let first = bytes.load::<1>(quoted)?[0];
+            (
+                bytes.load::<1>(quoted + 9)?[0],
+                usize::from(first & 0xf) * 4,
+            )
+        };
+        (protocol == TCP).then_some(quoted + header_bytes)
+    }
+
+    #[inline(always)]
+    fn read_sender<B: Bytes + ?Sized>(&self, bytes: &B, from: &mut Address) -> bool {
+        let network = self.network as usize;
+        if self.v6 {
+            bytes.load::<16>(network + 8).is_some_and(|address| {
+                *from = Address(address);
+                true
+            })
+        } else {
+            bytes.load::<4>(network + 12).is_some_and(|octets| {
+                *from = Address::v4(octets);
+                true
+            })
+        }
+    }
 }

@@ -6,7 +6,7 @@ use crate::{
     command::{CommandDecoder, Verb},
     control::{Arrival, Control, Queue, Stream},
     counter::Counter,
-    endpoint::{Attempt, Endpoint, GiveUp, missed},
+    endpoint::{Attempt, Endpoint, GiveUp, RejectedSegment, missed},
     packet::{Bytes, Segment, flag},
     record::{About, Kind, Progress, Why},
     reply::{Advertised, ReplyDecoder},
@@ -519,6 +519,12 @@ impl<S: Store> Replies<'_, S> {
                 released,
                 connected,
                 half_open,
+                rejected_at,
+                rejected_by,
+                rejected_type,
+                rejected_code,
+                rejected,
+                pad,
                 attempts,
                 text,
             } = endpoint;
@@ -548,6 +554,12 @@ impl<S: Store> Replies<'_, S> {
             *released = 0;
             *connected = 0;
             *half_open = 0;
+            *rejected_at = 0;
+            *rejected_by = Address::ANY;
+            *rejected_type = 0;
+            *rejected_code = 0;
+            *rejected = RejectedSegment::None as u8;
+            *pad = [0; 5];
             *attempts = [Attempt::FREE; 4];
             *text = *control.reply.text();
         });

@@ -3,7 +3,7 @@
 use super::{Found, Scene, Store, endpoint::find};
 use crate::{
     address::Address,
-    endpoint::{Attempt, Endpoint, missed},
+    endpoint::{Attempt, Endpoint, RejectedSegment, missed},
     packet::{Segment, flag},
     record::Why,
 };
@@ -150,6 +150,53 @@ fn answered<S: Store>(store: &S, scene: &Scene, from_server: bool) -> bool {
             Hop::Before(0) => return false,
             Hop::Before(before) => id = before,
         }
+    }
+    false
+}
+
+/// An ICMP error about a segment: a SYN or a SYN-ACK of the control connection's client, or nobody's.
+///
+/// It decides nothing yet, since clients go on trying, and errors are sent at a limited rate.
+#[inline(always)]
+pub fn rejected<S: Store>(store: &S, scene: &Scene) {
+    let segment = &scene.segment;
+    let id = find(
+        store,
+        &scene.destination,
+        segment.destination,
+        &scene.source,
+    );
+    if !rejected_by(store, scene, RejectedSegment::Syn, id) {
+        let id = find(store, &scene.source, segment.source, &scene.destination);
+        rejected_by(store, scene, RejectedSegment::SynAck, id);
+    }
+}
+
+#[cfg_attr(target_arch = "bpf", inline(never))]
+fn rejected_by<S: Store>(store: &S, scene: &Scene, what: RejectedSegment, id: u64) -> bool {
+    let segment = &scene.segment;
+    let mut id = id;
+    for _ in 0..2 {
+        let Found::Held(mut endpoint) = store.endpoint(id) else {
+            return false;
+        };
+        let attempt = match what {
+            RejectedSegment::SynAck => endpoint
+                .attempt_of(&scene.destination, segment.destination)
+                .filter(|a| a.syn_ack_at != 0 && a.server_isn == segment.sequence),
+            _ => endpoint.attempt_of_syn(&scene.source, segment.source, segment.sequence),
+        };
+        if let Some(attempt) = attempt {
+            if attempt.foreign == 0 && endpoint.rejected_at == 0 {
+                endpoint.rejected_at = store.now();
+                endpoint.rejected_by = scene.rejection.from;
+                endpoint.rejected_type = scene.rejection.kind;
+                endpoint.rejected_code = scene.rejection.code;
+                endpoint.rejected = what as u8;
+            }
+            return true;
+        }
+        id = endpoint.previous;
     }
     false
 }

@@ -103,3 +103,15 @@ pub extern "C" fn data() -> u32 {
     engine::data(&Maps, unsafe { &(*scratch).scene });
     0
 }
+
+/// [`engine::rejected`], with the scratch space's scene.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn rejected() -> u32 {
+    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+        return 0;
+    };
+    // SAFETY: the scratch space is this processor's own, and the caller changes nothing meanwhile.
+    engine::rejected(&Maps, unsafe { &(*scratch).scene });
+    0
+}

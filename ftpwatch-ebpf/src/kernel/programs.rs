@@ -7,7 +7,7 @@ use aya_ebpf::{
 };
 use ftpwatch_common::{
     engine::{self, Interest, Request, Scene},
-    packet::{self, Bytes, Link, Skip},
+    packet::{self, Bytes, Icmp, Link, Skip},
 };
 
 use super::{maps::SCRATCH, skb::Skb, store::Maps, trace, xdp::Frame};
@@ -31,11 +31,15 @@ pub fn ftpwatch_ip(context: TcContext) -> i32 {
 #[xdp]
 pub fn ftpwatch_xdp(context: XdpContext) -> u32 {
     let frame = Frame::new(&context);
-    if let Ok(segment) = packet::walk(&frame.linear(), Link::Ethernet, frame.total()) {
-        let interest = engine::gate(&Maps, &segment);
-        if interest.any() {
-            take_frame(&frame, interest);
+    match packet::walk(&frame.linear(), Link::Ethernet, frame.total()) {
+        Ok(segment) => {
+            let interest = engine::gate(&Maps, &segment);
+            if interest.any() {
+                take_frame(&frame, interest);
+            }
         }
+        Err(Skip::Icmp(icmp)) => take_icmp(&frame, icmp),
+        Err(_) => {}
     }
     XDP_PASS
 }
@@ -65,6 +69,7 @@ fn classify(context: &TcContext, link: Link) {
                 take(&skb, link, interest);
             }
         }
+        Err(Skip::Icmp(icmp)) => take_icmp(&skb, icmp),
         Err(Skip::Short) => take_slowly(&skb, link),
         Err(_) => {}
     }
@@ -90,6 +95,14 @@ fn take(skb: &Skb, link: Link, interest: Interest) {
         scene.segment = segment;
         engine::take(skb, &Maps, scene, interest);
         trace::segment(scene);
+    }
+}
+
+/// An ICMP message, whose quotation is read by copying: errors are rare.
+#[inline(never)]
+fn take_icmp<B: Bytes>(packet: &B, icmp: Icmp) {
+    if let Some(scene) = scene() {
+        engine::take_icmp(packet, &Maps, icmp, scene);
     }
 }
 

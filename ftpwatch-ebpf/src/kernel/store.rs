@@ -236,6 +236,11 @@ impl Store for Maps {
     }
 
     #[inline(always)]
+    fn rejected(&self, _: &Scene) {
+        outline::rejected();
+    }
+
+    #[inline(always)]
     fn begin(&self, _: &Scene) {
         outline::begin();
     }

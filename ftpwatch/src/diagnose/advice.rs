@@ -69,6 +69,13 @@ pub fn advice(cause: Cause, case: &Case, context: &Context) -> Vec<String> {
                      forwarded to the right host, and did the server close its listener early?"),
             format!("On the server, while a client waits: `ss -ltn sport = :{port}`."),
         ],
+        Cause::Rejected => {
+            let by = case.views.rejected().map_or(server, |view| view.rejected_by.ip());
+            vec![
+                format!("The firewall of {by} rejects what goes to {advertised}: open {open} there."),
+                "To see the rule: `nft list ruleset`, `iptables -S`, or `firewall-cmd --list-all`.".into(),
+            ]
+        }
         Cause::ReturnPath => vec![format!(
             "The server's SYN-ACK from {advertised} does not reach {client}: look for asymmetric routing, a \
              missing route back, or a firewall that drops what leaves."

@@ -33,6 +33,8 @@ pub enum Cause {
     DroppedBeyond,
     /// Nobody listens on that port.
     NotListening,
+    /// An ICMP error answered.
+    Rejected,
     /// The server answered, and the answer did not get back.
     ReturnPath,
 }
@@ -52,6 +54,7 @@ impl Cause {
             Self::LocalDrop => "local_drop",
             Self::DroppedBeyond => "dropped_beyond",
             Self::NotListening => "not_listening",
+            Self::Rejected => "rejected",
             Self::ReturnPath => "return_path",
         }
     }
@@ -74,6 +77,7 @@ impl Cause {
             Self::NotListening => {
                 "nobody listens on the advertised port, or a firewall answers as if"
             }
+            Self::Rejected => "an ICMP error answered: a firewall rejects",
             Self::ReturnPath => "the server answered, and the answer did not reach the client",
         }
     }
@@ -118,7 +122,7 @@ impl Warning {
 type Rule = fn(&Case, &Context) -> Option<Confidence>;
 
 /// All causes, the first that fits being the one that is named.
-const RULES: [(Cause, Rule); 11] = [
+const RULES: [(Cause, Rule); 12] = [
     (Cause::UnusableAddress, unusable_address),
     (Cause::PrivateAddress, private_address),
     (Cause::ClientRefused, client_refused),
@@ -129,6 +133,7 @@ const RULES: [(Cause, Rule); 11] = [
     (Cause::LocalDrop, local_drop),
     (Cause::DroppedBeyond, dropped_beyond),
     (Cause::NotListening, not_listening),
+    (Cause::Rejected, rejected),
     (Cause::ReturnPath, return_path),
 ];
 
@@ -228,7 +233,12 @@ fn not_listening(case: &Case, context: &Context) -> Option<Confidence> {
     } else {
         Confidence::Medium
     };
-    (case.outcome == Outcome::Refused).then_some(sure)
+    (case.outcome == Outcome::Refused && case.facts.refused_at.is_some()).then_some(sure)
+}
+
+fn rejected(case: &Case, _: &Context) -> Option<Confidence> {
+    let by_error = case.facts.refused_at.is_none() && case.facts.syn_rejected_at.is_some();
+    (case.outcome == Outcome::Refused && by_error).then_some(Confidence::High)
 }
 
 fn return_path(case: &Case, _: &Context) -> Option<Confidence> {

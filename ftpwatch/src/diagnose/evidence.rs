@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ftpwatch_common::endpoint::{GiveUp, missed};
+use ftpwatch_common::endpoint::{Endpoint, GiveUp, RejectedSegment, missed};
 
 use super::Context;
 use crate::{
@@ -40,7 +40,6 @@ pub fn evidence(case: &Case, _: &Context) -> Vec<String> {
     let mut seen = timed(case);
     seen.sort_by_key(|(at, _)| *at);
     let mut lines: Vec<String> = seen.into_iter().map(|(_, line)| line).collect();
-    lines.extend(absent(case));
     if case.outcome == Outcome::Unknown {
         let missed = MISSED.iter().filter(|(bit, _)| facts.missed & bit != 0);
         lines.extend(missed.map(|(_, text)| (*text).to_owned()));
@@ -110,14 +109,44 @@ fn timed(case: &Case) -> Vec<(u64, String)> {
     if let Some((at, code)) = facts.final_reply {
         seen.push((at, format!("server said {code} after {}", since(at))));
     }
+    if let Some(rejected) = case.views.rejected() {
+        seen.push((
+            rejected.rejected_at,
+            rejection(rejected, &since(rejected.rejected_at)),
+        ));
+    }
+    seen.extend(absent(case));
     if let Some((at, how)) = facts.gave_up {
         seen.push((at, format!("{} after {}", gave_up(how), since(at))));
     }
     seen
 }
 
-/// What was waited for in vain.
-fn absent(case: &Case) -> Option<String> {
+/// What an ICMP error said.
+fn rejection(view: &Endpoint, after: &str) -> String {
+    let what = if view.rejected == RejectedSegment::SynAck as u8 {
+        "SYN-ACK"
+    } else {
+        "SYN"
+    };
+    let (kind, code) = (view.rejected_type, view.rejected_code);
+    // RFC 792 and the registry of ICMP codes; RFC 4443, section 3.1.
+    let v4 = view.rejected_by.ip().is_ipv4();
+    let name = match (v4, kind, code) {
+        (true, 3, 0) => ", network unreachable",
+        (true, 3, 1) | (false, 1, 3) => ", host unreachable",
+        (true, 3, 3) | (false, 1, 4) => ", port unreachable",
+        (true, 3, 9 | 10 | 13) | (false, 1, 1) => ", administratively prohibited",
+        (false, 1, 0) => ", no route",
+        (true, 11, _) | (false, 3, _) => ", time exceeded",
+        _ => "",
+    };
+    let from = view.rejected_by.ip();
+    format!("{from} answered the {what} with ICMP type {kind} code {code}{name} after {after}")
+}
+
+/// What was waited for in vain, and until when.
+fn absent(case: &Case) -> Option<(u64, String)> {
     let Facts {
         advertised_at,
         acked_at,
@@ -132,10 +161,8 @@ fn absent(case: &Case) -> Option<String> {
         _ => return None,
     };
     let until = case.facts.gave_up.map_or(case.decided_at, |(at, _)| at);
-    Some(format!(
-        "no {what} for {}",
-        duration(until.saturating_sub(since))
-    ))
+    let waited = duration(until.saturating_sub(since));
+    Some((until, format!("no {what} for {waited}")))
 }
 
 const fn gave_up(how: GiveUp) -> &'static str {

@@ -74,7 +74,15 @@ impl Memory {
     pub fn take(&self, bytes: &[u8], link: Link, total: u32, now: u64) -> Result<Segment, Skip> {
         self.now.set(now);
         let packet = Captured(bytes);
-        let segment = packet::walk(&packet, link, total)?;
+        let segment = match packet::walk(&packet, link, total) {
+            Ok(segment) => segment,
+            Err(skip) => {
+                if let Skip::Icmp(icmp) = skip {
+                    engine::take_icmp(&packet, self, icmp, &mut { Scene::EMPTY });
+                }
+                return Err(skip);
+            }
+        };
         let interest = engine::gate(self, &segment);
         if interest.any() {
             let mut scene = Scene {
@@ -290,6 +298,10 @@ impl Store for Memory {
 
     fn data(&self, scene: &Scene) {
         engine::data(self, scene);
+    }
+
+    fn rejected(&self, scene: &Scene) {
+        engine::rejected(self, scene);
     }
 
     fn begin(&self, scene: &Scene) {

@@ -2,7 +2,7 @@
 
 use ftpwatch_common::{
     address::Flow,
-    endpoint::{Attempt, Endpoint, GiveUp, missed},
+    endpoint::{Attempt, Endpoint, GiveUp, RejectedSegment, missed},
 };
 
 /// An endpoint as it was seen, once or, on a gateway that translates addresses, once on either side.
@@ -73,6 +73,12 @@ impl Views {
         Facts::gather(&self.0)
     }
 
+    /// The view that saw an ICMP error.
+    #[must_use]
+    pub fn rejected(&self) -> Option<&Endpoint> {
+        self.0.iter().find(|view| view.rejected_at != 0)
+    }
+
     /// The attempt that tells most, and the view it was seen in.
     #[must_use]
     pub fn best_attempt(&self) -> Option<(&Endpoint, &Attempt)> {
@@ -113,6 +119,10 @@ pub struct Facts {
     pub connected_at: Option<u64>,
     /// Last RST to a SYN, where no SYN has been left without an answer.
     pub refused_at: Option<u64>,
+    /// An ICMP error about the client's SYN.
+    pub syn_rejected_at: Option<u64>,
+    /// An ICMP error about the SYN-ACK.
+    pub syn_ack_rejected_at: Option<u64>,
     /// A stranger's handshake completed.
     pub foreign_connected_at: Option<u64>,
     /// 125 or 150.
@@ -156,6 +166,8 @@ impl Facts {
         };
         let open = own().any(|a| a.is_unanswered() || a.is_half_open());
         let acked_at = seen(view.acked_at);
+        let rejected =
+            |what: RejectedSegment| seen(view.rejected_at).filter(|_| view.rejected == what as u8);
         Self {
             advertised_at: view.advertised_at,
             acked_at,
@@ -166,6 +178,8 @@ impl Facts {
             syn_ack_at: own().filter_map(|a| seen(a.syn_ack_at)).min(),
             connected_at: own().filter_map(|a| seen(a.ack_at)).min(),
             refused_at: own().filter_map(|a| seen(a.rst_at)).max().filter(|_| !open),
+            syn_rejected_at: rejected(RejectedSegment::Syn),
+            syn_ack_rejected_at: rejected(RejectedSegment::SynAck),
             foreign_connected_at: view
                 .attempts
                 .iter()
@@ -193,6 +207,8 @@ impl Facts {
             syn_ack_at: first(self.syn_ack_at, other.syn_ack_at),
             connected_at: first(self.connected_at, other.connected_at),
             refused_at: first(self.refused_at, other.refused_at),
+            syn_rejected_at: first(self.syn_rejected_at, other.syn_rejected_at),
+            syn_ack_rejected_at: first(self.syn_ack_rejected_at, other.syn_ack_rejected_at),
             foreign_connected_at: first(self.foreign_connected_at, other.foreign_connected_at),
             announced_at: first(self.announced_at, other.announced_at),
             final_reply: first(self.final_reply, other.final_reply),

@@ -14,7 +14,7 @@ pub enum Outcome {
     NoSyn,
     /// A SYN was seen, and no answer to it.
     NoAnswer,
-    /// A SYN was answered with RST.
+    /// A SYN was answered with RST, or with ICMP errors and nothing else.
     Refused,
     /// A SYN-ACK was seen, and the handshake did not complete.
     NoAck,
@@ -148,7 +148,9 @@ fn given_up(facts: &Facts, terms: &Terms, at: u64, failed: bool) -> Outcome {
     };
     let waited = at.saturating_sub(since) > patience;
     let implausible = !terms.plausible && facts.syn_ack_at.is_none();
-    if waited || implausible || failed {
+    // An ICMP error is an answer: the client need not wait for another.
+    let rejected = facts.syn_ack_at.is_none() && facts.syn_rejected_at.is_some();
+    if waited || implausible || failed || rejected {
         absence(facts, terms)
     } else {
         Outcome::Unused
@@ -162,6 +164,8 @@ fn absence(facts: &Facts, terms: &Terms) -> Outcome {
         Outcome::Unknown
     } else if facts.syn_ack_at.is_some() {
         Outcome::NoAck
+    } else if facts.syn_rejected_at.is_some() {
+        Outcome::Refused
     } else if facts.syn_at.is_some() {
         Outcome::NoAnswer
     } else {

@@ -32,6 +32,8 @@ const NOTHING: Facts = Facts {
     syn_ack_at: None,
     connected_at: None,
     refused_at: None,
+    syn_rejected_at: None,
+    syn_ack_rejected_at: None,
     foreign_connected_at: None,
     announced_at: None,
     final_reply: None,
@@ -174,6 +176,25 @@ fn no_answer_refused_and_no_ack() {
         ..SYN
     };
     assert_eq!(outcome(refused, TERMS, 6), Outcome::Refused);
+}
+
+#[test]
+fn icmp_errors_refuse_once_the_client_gives_up() {
+    let rejected = Facts {
+        syn_rejected_at: Some(after(6)),
+        ..SYN
+    };
+    assert_eq!(
+        decide(&rejected, &TERMS, after(5_000)),
+        Verdict::Wait(Some(after(10_000)))
+    );
+    assert_eq!(outcome(rejected, TERMS, 10_000), Outcome::Refused);
+    assert_eq!(outcome(gave_up(rejected, 20), TERMS, 20), Outcome::Refused);
+    let answered = Facts {
+        syn_rejected_at: Some(after(6)),
+        ..SYN_ACK
+    };
+    assert_eq!(outcome(answered, TERMS, 10_000), Outcome::NoAck);
 }
 
 #[test]
