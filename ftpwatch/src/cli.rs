@@ -15,7 +15,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// Finds out why an FTP client can log in and yet not transfer.
 #[derive(Debug, Parser)]
-#[command(version, arg_required_else_help = true, after_help = STATUS)]
+#[command(version, arg_required_else_help = true, after_help = STATUS, args_override_self = true)]
 pub struct Cli {
     /// What to do
     #[command(subcommand)]

@@ -18,7 +18,7 @@ use crate::{
     clock::{Clock, monotonic_now},
     error::Error,
     escape::printable,
-    output::{Output, summary},
+    output::{Output, summary_with},
     report::{Body, Report, Reporter},
     source::kernel::{Host, Interface, Kernel, Settings, host},
     tracker::Tracker,
@@ -257,21 +257,21 @@ impl<'a> Watch<'a> {
             return;
         };
         let mut changed = false;
-        for index in self.kernel.attacher.indexes() {
+        for (index, name) in self.kernel.attacher.attached() {
             if !host
                 .interfaces
                 .values()
                 .any(|interface| interface.index == index)
             {
                 self.kernel.detach(index);
-                self.losses.note_interface_gone();
+                self.losses.note_interface_gone(&name);
                 self.tracker.miss(monotonic_now(), self.kernel.truth());
                 changed = true;
             }
         }
-        let attached = self.kernel.attacher.indexes();
+        let attached = self.kernel.attacher.attached();
         for interface in host.interfaces.values() {
-            let new = !attached.contains(&interface.index);
+            let new = attached.iter().all(|(index, _)| *index != interface.index);
             if new && is_wanted(interface, &self.options.interfaces) {
                 match self.kernel.attach(interface) {
                     Ok(()) => changed = true,
@@ -284,7 +284,12 @@ impl<'a> Watch<'a> {
             self.reporter.interfaces = self.kernel.attacher.names();
             self.reporter.hook = self.kernel.attacher.hook_name().to_owned();
         }
-        self.reporter.local = host.addresses;
+        // An endpoint is judged by the addresses that this host had when it was advertised.
+        if self.tracker.books().pending() == 0 {
+            self.reporter.local = host.addresses;
+        } else {
+            self.reporter.local.extend(host.addresses);
+        }
     }
 
     /// Writes what there is to tell.
@@ -342,7 +347,11 @@ impl<'a> Watch<'a> {
         }
         let books = self.tracker.books();
         // A closed standard error is no reason to fail.
-        let _ = write!(io::stderr(), "{}", summary(books, &counters));
+        let _ = write!(
+            io::stderr(),
+            "{}",
+            summary_with(books, &counters, self.losses.others())
+        );
         let bounded = self.options.count.is_some() || self.options.for_.is_some();
         let failed = bounded && books.failures() > 0;
         Ok(ExitCode::from(u8::from(failed)))

@@ -133,6 +133,11 @@ faults! {
         => no_answer because local_drop, over [V4];
     reset_on_server: ResetOnServer, Ftplib, seen at Server => refused because not_listening, over [V4 V6];
     reset_on_server_seen_at_router: ResetOnServer, Ftplib, seen at Router => refused because not_listening, over [V4];
+    rejected_on_server: RejectedOnServer, Ftplib, seen at Server => refused because rejected, over [V4 V6];
+    rejected_on_server_seen_at_router: RejectedOnServer, Ftplib, seen at Router => refused because rejected, over [V4 V6];
+    rejected_by_router: RejectedByRouter, Ftplib, seen at Router => refused because rejected, over [V4];
+    /// What the router rejects never comes to the server, and the client gives up at once: nothing is to be seen there.
+    rejected_by_router_seen_at_server: RejectedByRouter, Ftplib, seen at Server => unused, over [V4];
     nobody_listens: NobodyListens, Ftplib, seen at Server => refused because not_listening, over [V4 V6];
     answer_dropped_seen_at_server: AnswerDropped, Ftplib, seen at Server => no_ack because return_path, over [V4 V6];
     /// Behind the router the SYN-ACK is seen to come, in front of it nothing: the same fault.

@@ -13,9 +13,9 @@ use core::{
 use aya_ebpf::helpers::bpf_loop;
 use ftpwatch_common::{control::Control, endpoint::Endpoint};
 
-/// How often the flag is tried: some hundred microseconds at most. Its holder needs one, but for replies of many
-/// kilobytes.
-const TRIES: u32 = 8192;
+/// How often the flag is tried. Its holder needs microseconds; but where a hypervisor takes that processor
+/// away meanwhile, milliseconds, for which the kernel's own locks would spin as well.
+const TRIES: u32 = 1_000_000;
 
 /// An entry with a lock in it.
 pub trait Lock {

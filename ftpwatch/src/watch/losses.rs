@@ -4,7 +4,7 @@ use std::io;
 
 use ftpwatch_common::counter::{COUNTERS, Counter};
 
-use crate::{error::Error, report::LossReport};
+use crate::{error::Error, escape::printable, report::LossReport};
 
 /// Counters of the kernel half that say that something was lost, and what that means.
 const COUNTED: [(Counter, &str, &str); 6] = [
@@ -54,6 +54,8 @@ pub struct Lost {
 pub struct Losses {
     before: [u64; COUNTERS],
     reports: Vec<LossReport>,
+    /// What was lost outside the kernel half, for the summary.
+    others: Vec<(u64, String)>,
     unattached: Vec<String>,
 }
 
@@ -104,11 +106,13 @@ impl Losses {
     }
 
     /// An interface went away.
-    pub fn note_interface_gone(&mut self) {
+    pub fn note_interface_gone(&mut self, name: &str) {
+        let name = printable(name.as_bytes());
+        eprintln!("ftpwatch: the interface {name} went away; it is watched again once it is back");
         self.note(
             "interface_gone",
             1,
-            "an interface went away; endpoints that were open are reported as unknown unless connected".into(),
+            format!("{name} went away; endpoints that were open are unknown unless connected"),
         );
     }
 
@@ -121,11 +125,18 @@ impl Losses {
     }
 
     fn note(&mut self, what: &'static str, count: u64, meaning: String) {
+        self.others.push((count, format!("{what}: {meaning}")));
         self.reports.push(LossReport {
             what,
             count,
             meaning,
         });
+    }
+
+    /// What was lost outside the kernel half.
+    #[must_use]
+    pub fn others(&self) -> &[(u64, String)] {
+        &self.others
     }
 
     /// What there is to report since the last time.

@@ -34,6 +34,10 @@ pub enum Fault {
     DroppedOnServer,
     /// The server's own firewall answers it with RST.
     ResetOnServer,
+    /// The server's own firewall answers it with an ICMP error.
+    RejectedOnServer,
+    /// The router answers it with an ICMP error.
+    RejectedByRouter,
     /// The server advertises a port that it does not listen on.
     NobodyListens,
     /// The router drops the SYN-ACK.
@@ -181,6 +185,16 @@ impl Stage {
                 &self.topology.server,
                 "input",
                 format!("tcp dport {ports} counter reject with tcp reset"),
+            ),
+            Fault::RejectedOnServer => (
+                &self.topology.server,
+                "input",
+                format!("tcp dport {ports} counter reject with icmpx type admin-prohibited"),
+            ),
+            Fault::RejectedByRouter => (
+                self.topology.router(),
+                "forward",
+                format!("tcp dport {ports} counter reject with icmpx type host-unreachable"),
             ),
             _ => return,
         };

@@ -1,5 +1,6 @@
 use std::ffi::OsStr;
 use std::process::Command;
+use std::thread;
 
 use anyhow::{Result, bail};
 
@@ -39,6 +40,9 @@ pub fn privileged(selection: &[&str]) -> Result<Command> {
         test.arg("--config")
             .arg(format!("target.'cfg(all())'.runner = {runner:?}"));
     }
+    // They wait for time-outs most of the time, so several of them fit on a processor.
+    let threads = thread::available_parallelism().map_or(4, |cores| cores.get() * 3);
     test.args(selection).args(["--", "--ignored"]);
+    test.arg(format!("--test-threads={threads}"));
     Ok(test)
 }

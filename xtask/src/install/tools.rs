@@ -28,13 +28,18 @@ pub const FOR_BUILDING: [Tool; 1] = [Tool {
 pub const FOR_DEMO: [Tool; 2] = [NAMESPACES, CURL];
 
 /// What the tests on real traffic are made of.
-pub const FOR_TESTS: [Tool; 5] = [
+pub const FOR_TESTS: [Tool; 6] = [
     NAMESPACES,
     CURL,
     Tool {
         program: "nft",
         packages: &["nftables"],
         why: "the faults that tests make: dropped, rejected and translated packets",
+    },
+    Tool {
+        program: "tcpdump",
+        packages: &["tcpdump"],
+        why: "shows that the faults are on the wire what they say",
     },
     Tool {
         program: "lftp",

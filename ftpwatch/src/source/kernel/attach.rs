@@ -70,10 +70,13 @@ impl Attacher {
             .collect()
     }
 
-    /// Indexes of the interfaces that are watched.
+    /// Indexes and names of the interfaces that are watched.
     #[must_use]
-    pub fn indexes(&self) -> Vec<u32> {
-        self.attached.keys().copied().collect()
+    pub fn attached(&self) -> Vec<(u32, String)> {
+        let attached = self.attached.iter();
+        attached
+            .map(|(index, attached)| (*index, attached.name.clone()))
+            .collect()
     }
 
     /// The hook in use: the first interface's.
