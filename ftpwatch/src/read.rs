@@ -8,13 +8,14 @@ mod hops;
 mod progress;
 
 use std::{
+    collections::HashSet,
     io::{self, Write as _},
     path::Path,
     process::ExitCode,
 };
 
 use crate::{
-    cli::Read,
+    cli::{self, Read},
     clock::Clock,
     error::{Error, USAGE},
     escape::printable,
@@ -23,7 +24,7 @@ use crate::{
     source::capture::{Capture, End, Item, Tally},
     watch::host_name,
 };
-use analysis::{Analysis, Findings};
+pub use analysis::{Analysis, Findings};
 use progress::Progress;
 
 /// How many interfaces are named in a report.
@@ -75,24 +76,36 @@ pub fn run(options: &Read) -> Result<ExitCode, Error> {
     Ok(total.conclude())
 }
 
-fn read(options: &Read, path: &Path, output: &mut Output) -> Result<(Findings, Tally), Stop> {
-    let capture = Capture::open(path).map_err(Stop::Unreadable)?;
-    let name = printable(path.as_os_str().as_encoded_bytes());
-    let progress = Progress::new(name.clone(), capture.position(), capture.size());
-    let mut write = |report: &Report| progress.aside(|| output.write(report)).map(drop);
-    let reporter = reporter(options, name.clone());
-    let mut analysis = Analysis::new(&options.analysis, reporter, &mut write);
-    let tally = capture.read(|item| match item {
+/// Reads a capture to its end, through `analysis`. Returns what could not be read.
+///
+/// # Errors
+///
+/// Those of writing.
+pub fn analyse(
+    capture: Capture,
+    analysis: &mut Analysis<'_>,
+    mut tick: impl FnMut(),
+) -> io::Result<Tally> {
+    capture.read(|item| match item {
         Item::Interface(interface) => {
             name_interface(&mut analysis.reporter.interfaces, interface);
             Ok(())
         }
         Item::Packet(packet) => {
-            progress.tick();
+            tick();
             analysis.take(&packet)
         }
-    });
-    let tally = tally.map_err(Stop::Output)?;
+    })
+}
+
+fn read(options: &Read, path: &Path, output: &mut Output) -> Result<(Findings, Tally), Stop> {
+    let capture = Capture::open(path).map_err(Stop::Unreadable)?;
+    let name = printable(path.as_os_str().as_encoded_bytes());
+    let progress = Progress::new(name.clone(), capture.position(), capture.size());
+    let mut write = |report: &Report| progress.aside(|| output.write(report)).map(drop);
+    let reporter = reporter(&options.analysis, name.clone());
+    let mut analysis = Analysis::new(&options.analysis, reporter, &mut write);
+    let tally = analyse(capture, &mut analysis, || progress.tick()).map_err(Stop::Output)?;
     let findings = analysis.finish().map_err(Stop::Output)?;
     drop(progress);
     if tally.readable() == 0 {
@@ -104,12 +117,14 @@ fn read(options: &Read, path: &Path, output: &mut Output) -> Result<(Findings, T
     Ok((findings, tally))
 }
 
-fn reporter(options: &Read, file: String) -> Reporter {
+/// Makes the reports of the capture `file`.
+#[must_use]
+pub fn reporter(options: &cli::Analysis, file: String) -> Reporter {
     Reporter {
         clock: Clock::unix(),
-        vantage: options.analysis.vantage,
-        local: Default::default(),
-        passive_range: options.analysis.passive_range.clone(),
+        vantage: options.vantage,
+        local: HashSet::new(),
+        passive_range: options.passive_range.clone(),
         host: host_name(),
         file: Some(file),
         interfaces: Vec::new(),

@@ -10,6 +10,10 @@ mod formats;
 mod frames;
 #[path = "captures/known.rs"]
 mod known;
+#[path = "captures/memory.rs"]
+mod memory;
+#[path = "captures/mutated.rs"]
+mod mutated;
 pub mod packets;
 #[path = "captures/pcap.rs"]
 mod pcap;

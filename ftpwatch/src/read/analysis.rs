@@ -187,6 +187,12 @@ impl<'a> Analysis<'a> {
         Ok(())
     }
 
+    /// How many control connections, endpoints and index keys are held: what memory depends on.
+    #[must_use]
+    pub fn held(&self) -> (usize, usize, usize) {
+        self.memory.sizes()
+    }
+
     /// Ends the analysis.
     ///
     /// # Errors

@@ -82,13 +82,27 @@ impl Capture {
     ///
     /// When it cannot be read, or is no capture.
     pub fn open(path: &Path) -> Result<Self, Error> {
+        Self::of(path, Input::open(path)?)
+    }
+
+    /// Reads the capture from `stream`.
+    ///
+    /// # Errors
+    ///
+    /// When it is no capture.
+    pub fn from_stream(stream: impl io::Read + 'static) -> Result<Self, Error> {
+        let path = Path::new("-");
+        Self::of(path, Input::of(path, Box::new(stream), None)?)
+    }
+
+    fn of(path: &Path, input: Input) -> Result<Self, Error> {
         let Input {
             stream,
             format,
             failure,
             size,
             position,
-        } = Input::open(path)?;
+        } = input;
         let (reader, limit) = match format {
             Format::Pcap => (boxed(LegacyPcapReader::new(CHUNK, stream)), LARGEST_PACKET),
             Format::PcapNg => (boxed(PcapNGReader::new(CHUNK, stream)), LARGEST_BLOCK),
@@ -164,6 +178,8 @@ impl Capture {
                 (None, End::Cut(_)) => End::Cut(u64::try_from(rest.len()).unwrap_or(u64::MAX)),
                 (None, end) => end,
             }),
+            // What there is room for comes first: a damaged length asks for more than ever comes.
+            Step::Grow if rest.len() < self.capacity => Step::More,
             Step::Grow if self.capacity >= self.limit => Step::Over(End::Damaged),
             step => step,
         })

@@ -81,6 +81,11 @@ impl Input {
     /// Opens `path`; `-` is standard input.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let (file, size) = open(path)?;
+        Self::of(path, file, size)
+    }
+
+    /// What `file` holds, of `size` bytes, which is called `path`.
+    pub fn of(path: &Path, file: Box<dyn Read>, size: Option<u64>) -> Result<Self, Error> {
         let failure = Failure::default();
         let position = Rc::<Cell<u64>>::default();
         let mut stream: Box<dyn Read> = Box::new(Steady {

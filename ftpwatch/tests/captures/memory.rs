@@ -1,0 +1,110 @@
+//! Memory depends on what is open, not on how much was read.
+
+use std::net::SocketAddr;
+
+use ftpwatch::{
+    cli,
+    read::{Analysis, reporter},
+    report::{Body, Report},
+    source::capture,
+};
+use ftpwatch_common::packet::Link;
+
+use crate::{
+    packets::{Conversation, Family, Packet},
+    story::{BEGIN, SECOND, STEP},
+};
+
+/// The options that nobody gave.
+pub fn options() -> cli::Analysis {
+    use clap::Parser as _;
+
+    let cli = cli::Cli::parse_from(["ftpwatch", "read", "-"]);
+    match cli.command {
+        cli::Command::Read(read) => read.analysis,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A control connection from a client of its own.
+fn conversation(number: u16) -> Conversation {
+    let client = SocketAddr::new(Family::V4.client(7), 1_024 + number);
+    let server = SocketAddr::new(Family::V4.server(10), 21);
+    let mut conversation = Conversation::between(client, server);
+    conversation.client_next = u32::from(number) << 16;
+    conversation
+}
+
+fn give(analysis: &mut Analysis<'_>, at: u64, packet: &Packet) {
+    let bytes = packet.bytes(Link::Ethernet);
+    let packet = capture::Packet {
+        at: Some(at),
+        link: Link::Ethernet,
+        bytes: &bytes,
+        total: u32::try_from(bytes.len()).expect("it is short"),
+        after_loss: false,
+    };
+    analysis.take(&packet).expect("nothing is written");
+}
+
+#[test]
+fn connections_that_end_are_let_go() {
+    let options = options();
+    let mut outcomes = 0;
+    let mut count = |report: &Report| {
+        outcomes += u32::from(report.body.is_outcome());
+        Ok(())
+    };
+    let mut analysis = Analysis::new(&options, reporter(&options, "made".into()), &mut count);
+    let mut now = BEGIN;
+    for number in 0..3_000 {
+        let mut control = conversation(number);
+        let mut packets = control.opening();
+        for _ in 0..3 {
+            packets.extend(control.exchange(50_001));
+            packets.extend(control.data(50_001).handshake());
+            packets.push(control.client("RETR file"));
+            packets.push(control.server("226 Done."));
+        }
+        packets.extend(control.closing());
+        for packet in &packets {
+            give(&mut analysis, now, packet);
+            now += STEP;
+        }
+        // A connection takes half a second, and lingers for five.
+        let (controls, endpoints, keys) = analysis.held();
+        assert!(
+            controls < 20 && endpoints < 5 && keys < 10,
+            "{:?}",
+            analysis.held()
+        );
+    }
+    analysis.finish().expect("nothing is written");
+    assert_eq!(outcomes, 9_000);
+}
+
+/// A client that was switched off ends nothing. Neither do failures, which are remembered for five minutes.
+#[test]
+fn connections_that_never_end_are_let_go() {
+    let options = options();
+    let mut sessions = 0;
+    let mut count = |report: &Report| {
+        sessions += u32::from(matches!(report.body, Body::Session(_)));
+        Ok(())
+    };
+    let mut analysis = Analysis::new(&options, reporter(&options, "made".into()), &mut count);
+    let mut now = BEGIN;
+    for number in 0..1_000 {
+        let mut control = conversation(number);
+        let mut packets = control.opening();
+        packets.extend(control.exchange(50_001));
+        for packet in &packets {
+            give(&mut analysis, now, packet);
+        }
+        now += 600 * SECOND;
+        let (controls, endpoints, _) = analysis.held();
+        assert!(controls < 50 && endpoints < 50, "{:?}", analysis.held());
+    }
+    analysis.finish().expect("nothing is written");
+    assert_eq!(sessions, 1_000);
+}
