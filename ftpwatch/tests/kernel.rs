@@ -114,7 +114,7 @@ fn by_chance(program: Program, scripts: impl Strategy<Value = Script>) {
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn conversations_by_chance() {
-    for program in [Program::Ether, Program::Xdp] {
+    for program in [Program::Ether, Program::Ip, Program::Xdp] {
         by_chance(
             program,
             conversation().prop_map(|generated| generated.script),

@@ -11,6 +11,8 @@ pub const VLAN: u16 = 0x8100;
 pub const QINQ: u16 = 0x88a8;
 
 const TCP: u8 = 6;
+const ICMP: u8 = 1;
+const ICMPV6: u8 = 58;
 const AUTHENTICATION: u8 = 51;
 const FRAGMENT: u8 = 44;
 
@@ -31,6 +33,77 @@ pub struct Envelope {
     pub missing: usize,
     /// The packet says that it is the first of several fragments.
     pub first_fragment: bool,
+    /// What goes by is not the segment, but an ICMP error to its sender that quotes it.
+    pub quoted_by: Option<Error>,
+}
+
+/// An ICMP error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// Who sends it.
+    pub from: IpAddr,
+    /// Its type.
+    pub kind: u8,
+    /// Its code.
+    pub code: u8,
+}
+
+impl Error {
+    /// The error about `packet`, from the IP header on. With IPv4 it quotes no more than it has to.
+    fn about(&self, packet: &Packet) -> Vec<u8> {
+        let mut quoted = packet.ip();
+        let protocol = if packet.from.is_ipv4() {
+            quoted.truncate(20 + packet.envelope.ip_options + 8);
+            ICMP
+        } else {
+            ICMPV6
+        };
+        let header = Header {
+            protocol,
+            ..Header::default()
+        };
+        let message = [&[self.kind, self.code, 0, 0, 0, 0, 0, 0], quoted.as_slice()].concat();
+        header.before(self.from, packet.from.ip(), &message)
+    }
+}
+
+/// An IP header.
+#[derive(Default)]
+struct Header {
+    options: usize,
+    fragment: bool,
+    protocol: u8,
+}
+
+impl Header {
+    /// `payload` with the header before it.
+    fn before(&self, from: IpAddr, to: IpAddr, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        match (from, to) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => {
+                let length = 20 + self.options;
+                bytes.extend([0x40 | byte(length / 4), 0]);
+                bytes.extend(short(length + payload.len()).to_be_bytes());
+                // "More fragments", or else "do not fragment".
+                bytes.extend([0, 1, if self.fragment { 0x20 } else { 0x40 }, 0]);
+                bytes.extend([64, self.protocol, 0, 0]);
+                bytes.extend(from.octets());
+                bytes.extend(to.octets());
+                // "No operation".
+                bytes.extend(vec![1; self.options]);
+            }
+            (IpAddr::V6(from), IpAddr::V6(to)) => {
+                bytes.extend([0x60, 0, 0, 0]);
+                bytes.extend(short(payload.len()).to_be_bytes());
+                bytes.extend([self.protocol, 64]);
+                bytes.extend(from.octets());
+                bytes.extend(to.octets());
+            }
+            _ => panic!("one packet has addresses of two kinds: {from}, {to}"),
+        }
+        bytes.extend(payload);
+        bytes
+    }
 }
 
 /// A TCP segment from one side to the other.
@@ -69,39 +142,34 @@ impl Packet {
             };
             bytes.extend(kind.to_be_bytes());
         }
-        let segment = self.segment();
-        match (self.from.ip(), self.to.ip()) {
-            (IpAddr::V4(from), IpAddr::V4(to)) => {
-                let header = 20 + self.envelope.ip_options;
-                let more = if self.envelope.first_fragment {
-                    0x20
-                } else {
-                    0x40
-                };
-                bytes.extend([0x40 | byte(header / 4), 0]);
-                bytes.extend(short(header + segment.len()).to_be_bytes());
-                bytes.extend([0, 1, more, 0, 64, TCP, 0, 0]);
-                bytes.extend(from.octets());
-                bytes.extend(to.octets());
-                // "No operation".
-                bytes.extend(vec![1; self.envelope.ip_options]);
-            }
-            (IpAddr::V6(from), IpAddr::V6(to)) => {
-                let (next, extensions) = self.extensions();
-                bytes.extend([0x60, 0, 0, 0]);
-                bytes.extend(short(extensions.len() + segment.len()).to_be_bytes());
-                bytes.extend([next, 64]);
-                bytes.extend(from.octets());
-                bytes.extend(to.octets());
-                bytes.extend(extensions);
-            }
-            _ => panic!("one packet has addresses of two kinds: {self:?}"),
-        }
-        bytes.extend(segment);
+        bytes.extend(match &self.envelope.quoted_by {
+            Some(error) => error.about(self),
+            None => self.ip(),
+        });
         let padded = bytes.len().max(self.envelope.padded_to);
         bytes.resize(padded, 0);
         bytes.truncate(padded.saturating_sub(self.envelope.missing));
         bytes
+    }
+
+    /// From the IP header on.
+    fn ip(&self) -> Vec<u8> {
+        let segment = self.segment();
+        if self.from.is_ipv4() {
+            let header = Header {
+                options: self.envelope.ip_options,
+                fragment: self.envelope.first_fragment,
+                protocol: TCP,
+            };
+            return header.before(self.from.ip(), self.to.ip(), &segment);
+        }
+        let (protocol, extensions) = self.extensions();
+        let header = Header {
+            protocol,
+            ..Header::default()
+        };
+        let payload = [extensions, segment].concat();
+        header.before(self.from.ip(), self.to.ip(), &payload)
     }
 
     /// The protocol number that stands first, and the headers up to TCP.
@@ -139,6 +207,12 @@ impl Packet {
         bytes
     }
 
+    /// The ICMP error about this packet that `from` sends to its sender.
+    pub fn rejected(mut self, from: IpAddr, kind: u8, code: u8) -> Self {
+        self.envelope.quoted_by = Some(Error { from, kind, code });
+        self
+    }
+
     /// The same, in another envelope.
     pub fn wrapped(mut self, envelope: &Envelope) -> Self {
         self.envelope = envelope.clone();
@@ -161,7 +235,11 @@ impl fmt::Debug for Packet {
         if self.flags & flag::ACK != 0 {
             write!(f, "ack {} ", self.acknowledgement)?;
         }
-        write!(f, "\"{}\"", self.payload.escape_ascii())
+        write!(f, "\"{}\"", self.payload.escape_ascii())?;
+        match &self.envelope.quoted_by {
+            Some(Error { from, kind, code }) => write!(f, " quoted by {from} ({kind}, {code})"),
+            None => Ok(()),
+        }
     }
 }
 

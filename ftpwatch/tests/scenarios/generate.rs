@@ -84,6 +84,7 @@ enum Act {
     Ack(Index),
     Refusal(Index),
     ClientRst(Index),
+    Reject(Index, u8),
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -104,6 +105,7 @@ fn act() -> impl Strategy<Value = Act> {
         5 => data().prop_map(Act::Ack),
         2 => data().prop_map(Act::Refusal),
         1 => data().prop_map(Act::ClientRst),
+        2 => (data(), 0..5u8).prop_map(|(which, kind)| Act::Reject(which, kind)),
     ]
 }
 
@@ -193,6 +195,14 @@ impl Stage {
             Act::Ack(which) => self.of(which, |data| data.ack()),
             Act::Refusal(which) => self.of(which, |data| data.refusal()),
             Act::ClientRst(which) => self.of(which, |data| data.client_rst()),
+            Act::Reject(which, kind) => self.of(which, |data| {
+                let packet = if kind % 2 == 0 {
+                    data.syn()
+                } else {
+                    data.syn_ack()
+                };
+                packet.rejected(data.server.ip(), *kind, 1)
+            }),
         };
         for packet in packets {
             self.send(packet, fate);

@@ -6,6 +6,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of the scenarios")]
 
+pub mod errors;
 pub mod gaps;
 pub mod generate;
 pub mod handshakes;
@@ -85,6 +86,15 @@ macro_rules! for_each_scenario {
                 data_in_the_syn
                 too_early
                 of_nobody
+            }
+            errors {
+                about_the_syn
+                about_the_syn_ack
+                once
+                of_no_interest
+                about_something_else
+                about_the_endpoint_before
+                cut_short
             }
             reuse {
                 port_with_late_packets

@@ -19,6 +19,7 @@ pub fn only_what_is_meant(store: &mut impl Store) {
     script.send(data.syn()).send(data.syn_ack());
     for step in &script.0 {
         if let Step::Packet(packet) = step {
+            store.now();
             store.take(&packet.bytes(Link::Ethernet));
         }
     }

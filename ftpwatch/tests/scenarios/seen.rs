@@ -193,6 +193,7 @@ impl Plain<'_> {
             &mut endpoint.command_at,
             &mut endpoint.announced_at,
             &mut endpoint.final_at,
+            &mut endpoint.rejected_at,
         ] {
             self.time(time);
         }
