@@ -30,6 +30,8 @@ pub struct Diagnosis {
     pub cause: Option<Cause>,
     /// How sure that is.
     pub confidence: Option<Confidence>,
+    /// What the cause means in this case.
+    pub explanation: Option<String>,
     /// What is wrong although it worked.
     pub warnings: Vec<Warning>,
     /// What was seen, in order.
@@ -51,6 +53,7 @@ pub fn diagnose(case: &Case, context: &Context) -> Diagnosis {
     );
     Diagnosis {
         cause: first.map(|(cause, _)| cause),
+        explanation: first.map(|(cause, _)| advice::explanation(cause, case, context)),
         confidence: first.map(|(_, confidence)| confidence),
         warnings: cause::warnings(case, context),
         evidence,

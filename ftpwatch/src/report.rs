@@ -97,6 +97,9 @@ pub struct EndpointReport {
     pub cause: Option<Cause>,
     /// How sure that is.
     pub confidence: Option<Confidence>,
+    /// What the cause means in this case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<String>,
     /// What is wrong although it worked.
     pub warnings: Vec<Warning>,
     /// The control connection's client.
@@ -359,6 +362,7 @@ impl Reporter {
             corrects: Some(case.outcome),
             cause: diagnosis.cause,
             confidence: diagnosis.confidence,
+            explanation: diagnosis.explanation,
             warnings: diagnosis.warnings,
             connected: connected(case),
             waited_ms: milliseconds(waited),
@@ -397,6 +401,7 @@ fn advertised(endpoint: &Endpoint) -> EndpointReport {
         corrects: None,
         cause: None,
         confidence: None,
+        explanation: None,
         warnings: Vec::new(),
         client: client(&endpoint.flow),
         server: server(&endpoint.flow),

@@ -26,9 +26,18 @@ where
 
 /// Where a release build leaves this program.
 pub fn release(program: &str) -> PathBuf {
+    built("release", program)
+}
+
+/// Where a plain build leaves this program.
+pub fn debug(program: &str) -> PathBuf {
+    built("debug", program)
+}
+
+fn built(profile: &str, program: &str) -> PathBuf {
     // Relative to where cargo runs, which is the root. Joining leaves an absolute one as it is.
     let target = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    workspace().join(target).join("release").join(program)
+    workspace().join(target).join(profile).join(program)
 }
 
 /// Runs it to its end, and takes a failure for one of ours.

@@ -86,9 +86,12 @@ fn line(
     );
     let mut notes: Vec<&str> = report.cause.iter().map(|cause| cause.name()).collect();
     notes.extend(report.warnings.iter().map(|warning| warning.name()));
+    if notes.is_empty() {
+        notes.push("-");
+    }
     let notes = notes.join(" ");
     let text = format!("{row}  {notes}");
-    writeln!(out, "{style}{}{style:#}", text.trim_end())
+    writeln!(out, "{style}{text}{style:#}")
 }
 
 fn outcome(out: &mut impl Write, time: &str, report: &EndpointReport) -> io::Result<()> {
@@ -103,13 +106,19 @@ fn outcome(out: &mut impl Write, time: &str, report: &EndpointReport) -> io::Res
     if !outcome.is_failure() {
         return Ok(());
     }
+    writeln!(out, "{INDENT}said: {}", report.reply.text)?;
     writeln!(out, "{INDENT}seen: {}", report.evidence.join("; "))?;
-    if let Some(cause) = report.cause {
-        writeln!(out, "{INDENT}why:  {}", cause.meaning())?;
+    if let Some(explanation) = &report.explanation {
+        writeln!(out, "{INDENT}why:  {explanation}")?;
     }
-    for (number, advice) in report.advice.iter().enumerate() {
-        let label = if number == 0 { "fix: " } else { "     " };
-        writeln!(out, "{INDENT}{label} {advice}")?;
+    labelled(out, "fix: ", &report.advice)
+}
+
+/// The first line behind `label`, the others below it.
+fn labelled(out: &mut impl Write, label: &str, lines: &[String]) -> io::Result<()> {
+    for (number, line) in lines.iter().enumerate() {
+        let label = if number == 0 { label } else { "" };
+        writeln!(out, "{INDENT}{label:<5} {line}")?;
     }
     Ok(())
 }
@@ -151,10 +160,7 @@ fn finding_lines(out: &mut impl Write, time: &str, finding: &FindingReport) -> i
     );
     writeln!(out, "{BAD}{row}  {}{BAD:#}", finding.finding)?;
     writeln!(out, "{INDENT}seen: {}", finding.reply.text)?;
-    for advice in &finding.advice {
-        writeln!(out, "{INDENT}fix:  {advice}")?;
-    }
-    Ok(())
+    labelled(out, "fix: ", &finding.advice)
 }
 
 fn loss_line(out: &mut impl Write, time: &str, loss: &LossReport) -> io::Result<()> {

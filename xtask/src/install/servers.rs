@@ -11,7 +11,11 @@ use super::tools::on_path;
 use super::{cache, say};
 
 /// A package, and the program in it. A line more is a server more.
-const SERVERS: [(&str, &str); 1] = [("vsftpd", "usr/sbin/vsftpd")];
+const SERVERS: [(&str, &str); 3] = [
+    ("vsftpd", "usr/sbin/vsftpd"),
+    ("proftpd-core", "usr/sbin/proftpd"),
+    ("pure-ftpd", "usr/sbin/pure-ftpd"),
+];
 
 /// Where each lies in a directory of its package's name.
 pub fn dir() -> Result<PathBuf> {
@@ -20,19 +24,20 @@ pub fn dir() -> Result<PathBuf> {
 
 /// Unpacks those that are missing.
 pub fn install() -> Result<()> {
-    for (package, program) in SERVERS {
+    for (package, path) in SERVERS {
         let into = dir()?.join(package);
-        if starts(&into.join(program)) {
+        if starts(&into.join(path)) {
             continue;
         }
+        let program = path.rsplit('/').next().unwrap_or(path);
         let system = System::this();
         if !system.has_apt {
             // The tests look on the PATH too.
-            if on_path(package) {
+            if on_path(program) {
                 continue;
             }
             bail!(
-                "cannot install programs on {}\nwhat is missing, to be installed by hand: {package}",
+                "cannot install programs on {}\nwhat is missing, to be installed by hand: {program}",
                 system.name
             );
         }
