@@ -66,13 +66,19 @@ impl Output {
         }
     }
 
+    /// Whether `report` is to be shown.
+    #[must_use]
+    pub fn shows(&self, report: &Report) -> bool {
+        self.show.shows(&report.body)
+    }
+
     /// Writes `report`, if it is to be shown. Returns whether it was.
     ///
     /// # Errors
     ///
     /// Those of writing; a closed pipe is one.
     pub fn write(&mut self, report: &Report) -> io::Result<bool> {
-        if !self.show.shows(&report.body) {
+        if !self.shows(report) {
             return Ok(false);
         }
         let mut out = anstream::stdout().lock();

@@ -4,6 +4,7 @@
 //! before that packet is looked at.
 
 mod analysis;
+mod findings;
 mod hops;
 mod progress;
 
@@ -24,7 +25,8 @@ use crate::{
     source::capture::{Capture, End, Item, Tally},
     watch::host_name,
 };
-pub use analysis::{Analysis, Findings};
+pub use analysis::Analysis;
+pub use findings::Findings;
 use progress::Progress;
 
 /// How many interfaces are named in a report.
@@ -102,7 +104,12 @@ fn read(options: &Read, path: &Path, output: &mut Output) -> Result<(Findings, T
     let capture = Capture::open(path).map_err(Stop::Unreadable)?;
     let name = printable(path.as_os_str().as_encoded_bytes());
     let progress = Progress::new(name.clone(), capture.position(), capture.size());
-    let mut write = |report: &Report| progress.aside(|| output.write(report)).map(drop);
+    let mut write = |report: &Report| {
+        if output.shows(report) {
+            progress.aside(|| output.write(report))?;
+        }
+        Ok(())
+    };
     let reporter = reporter(&options.analysis, name.clone());
     let mut analysis = Analysis::new(&options.analysis, reporter, &mut write);
     let tally = analyse(capture, &mut analysis, || progress.tick()).map_err(Stop::Output)?;
@@ -113,6 +120,12 @@ fn read(options: &Read, path: &Path, output: &mut Output) -> Result<(Findings, T
     }
     if !matches!(tally.end, End::Whole) {
         say(&format!("ftpwatch: {name}: {}\n", tally.end));
+    }
+    if findings.may_be_filtered() {
+        say(&format!(
+            "ftpwatch: {name}: control connections are all that is in it; if a filter (`port 21`) left \
+             data connections out, no_syn proves nothing\n"
+        ));
     }
     Ok((findings, tally))
 }
@@ -178,6 +191,7 @@ impl Total {
             counters,
             beheaded,
             leaps,
+            beside: _,
         } = &self.findings;
         if self.read > 0 {
             self.losses.extend([

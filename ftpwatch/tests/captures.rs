@@ -10,6 +10,8 @@ mod formats;
 mod frames;
 #[path = "captures/known.rs"]
 mod known;
+#[path = "captures/losses.rs"]
+mod losses;
 #[path = "captures/memory.rs"]
 mod memory;
 #[path = "captures/mutated.rs"]
@@ -23,6 +25,8 @@ mod pcapng;
 mod reading;
 #[path = "captures/story.rs"]
 mod story;
+#[path = "captures/times.rs"]
+mod times;
 #[path = "captures/usage.rs"]
 mod usage;
 #[path = "captures/vantage.rs"]

@@ -4,18 +4,17 @@ use std::{io, time::Duration};
 
 use ftpwatch_common::{
     address::Flow,
-    counter::COUNTERS,
     engine::{Request, Store as _},
     packet::{Segment, Skip},
     record::{Progress, Record},
 };
 
-use super::hops::Hops;
+use super::{findings::Findings, hops::Hops};
 use crate::{
     cli,
     report::{Body, Report, Reporter},
     source::{capture::Packet, memory::Memory},
-    tracker::{Books, Event, SECOND, Tracker},
+    tracker::{Event, SECOND, Tracker},
 };
 
 /// Packets of several interfaces, or of several processors, may be this much out of order. Beyond it,
@@ -30,19 +29,6 @@ const SWEEP: u64 = 3600 * SECOND;
 
 /// What reports are given to.
 pub type Write<'a> = &'a mut dyn FnMut(&Report) -> io::Result<()>;
-
-/// What an analysis came to.
-#[derive(Clone, Debug, Default)]
-pub struct Findings {
-    /// What the tracker counted.
-    pub books: Books,
-    /// What the engine counted.
-    pub counters: [u64; COUNTERS],
-    /// Packets that were cut before the end of their headers.
-    pub beheaded: u64,
-    /// Times that the clock was set.
-    pub leaps: u64,
-}
 
 /// An analysis under way.
 pub struct Analysis<'a> {
@@ -68,7 +54,7 @@ impl<'a> Analysis<'a> {
         Self {
             reporter,
             write,
-            memory: Memory::new(&options.control_ports),
+            memory: Memory::new(&options.control_ports()),
             tracker: tracker(options.timeout),
             hops: Hops::default(),
             now: 0,
@@ -96,6 +82,7 @@ impl<'a> Analysis<'a> {
         self.take_news();
         match taken {
             Ok(segment) if self.is_control(&segment) => self.hops.note(bytes, &segment),
+            Ok(_) => self.done.beside += 1,
             // It may have been the SYN that is waited for.
             Err(Skip::Short) if cut => {
                 self.done.beheaded += 1;
@@ -181,7 +168,7 @@ impl<'a> Analysis<'a> {
         (self.write)(&self.reporter.note(self.now, books))?;
         self.done
             .add_run(self.tracker.books(), &self.memory.counters());
-        self.memory = Memory::new(&self.options.control_ports);
+        self.memory = Memory::new(&self.options.control_ports());
         self.tracker = tracker(self.options.timeout);
         self.hops = Hops::default();
         Ok(())
@@ -201,41 +188,6 @@ impl<'a> Analysis<'a> {
     pub fn finish(mut self) -> io::Result<Findings> {
         self.conclude()?;
         Ok(self.done)
-    }
-}
-
-impl Findings {
-    /// Adds what `other` came to.
-    pub fn add(&mut self, other: &Self) {
-        self.add_run(&other.books, &other.counters);
-        self.beheaded += other.beheaded;
-        self.leaps += other.leaps;
-    }
-
-    fn add_run(&mut self, books: &Books, counters: &[u64; COUNTERS]) {
-        // Every field is named, so that a new one cannot be forgotten.
-        let Books {
-            sessions,
-            blind,
-            endpoints,
-            outcomes,
-            late,
-            transfers,
-            undecodable,
-        } = books;
-        let total = &mut self.books;
-        total.sessions += sessions;
-        total.blind += blind;
-        total.endpoints += endpoints;
-        total.late += late;
-        total.transfers += transfers;
-        total.undecodable += undecodable;
-        for (total, part) in total.outcomes.iter_mut().zip(outcomes) {
-            *total += part;
-        }
-        for (total, part) in self.counters.iter_mut().zip(counters) {
-            *total += part;
-        }
     }
 }
 

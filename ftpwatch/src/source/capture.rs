@@ -3,6 +3,7 @@
 //! The formats: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng. What is damaged is passed over where its
 //! length can be trusted, and counted; memory is bounded by the largest packet.
 
+mod blocks;
 mod decode;
 mod input;
 mod link;

@@ -10,20 +10,21 @@ use crate::{
     pcap::Pcap,
     pcapng::PcapNg,
     reading::{Reading, of, read_from},
-    story::{BEGIN, OUTCOMES, SECOND, STEP, every_outcome},
+    story::{OUTCOMES, SECOND, STEP, every_outcome},
 };
 
 const IF_NAME: u16 = 2;
 const IF_TSRESOL: u16 = 9;
 const IF_TSOFFSET: u16 = 14;
 
-fn plain() -> Reading {
+/// The plainest capture of what happens.
+pub fn plain() -> Reading {
     of(&Pcap::default().file(&every_outcome().ethernet()))
 }
 
 /// It says the same as the plainest capture of the same packets.
 #[track_caller]
-fn assert_same(name: &str, reading: &Reading) {
+pub fn assert_same(name: &str, reading: &Reading) {
     assert_eq!(reading.status, Some(1), "{name}: {reading:?}");
     assert_eq!(reading.what(), plain().what(), "{name}");
     assert!(
@@ -73,23 +74,6 @@ fn byte_orders_and_precisions() {
             );
         }
     }
-}
-
-#[test]
-fn nanoseconds_are_not_lost() {
-    let nanoseconds = Pcap {
-        nanoseconds: true,
-        ..Pcap::default()
-    };
-    let mut frames = every_outcome().ethernet();
-    for (at, _) in &mut frames {
-        *at += 999;
-    }
-    assert_same("999 ns later", &of(&nanoseconds.file(&frames)));
-    for (at, _) in &mut frames {
-        *at += 1;
-    }
-    assert_ne!(of(&nanoseconds.file(&frames)).what(), plain().what());
 }
 
 #[test]
@@ -167,20 +151,6 @@ fn interfaces_and_sections() {
     }
 }
 
-/// A simple packet block has no time: what needs none is found.
-#[test]
-fn packets_without_a_time() {
-    let mut pcapng = PcapNg::new(true);
-    pcapng.interface(1, 2_000, &[]);
-    for (_, frame) in every_outcome().ethernet() {
-        pcapng.simple(&frame);
-    }
-    let reading = of(&pcapng.bytes);
-    let expected = ["connected", "refused", "unobserved", "unused", "unknown"];
-    assert_eq!(reading.outcomes(), expected, "{reading:?}");
-    assert!(reading.stderr.contains("without a time"), "{reading:?}");
-}
-
 /// Blocks that say nothing of packets, and one of a kind that does not exist yet.
 #[test]
 fn other_blocks() {
@@ -210,58 +180,9 @@ fn gzipped() {
     );
 }
 
+/// As gzip has it.
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).expect("memory");
     encoder.finish().expect("memory")
-}
-
-/// Times that are out of order by a little, as several processors write them.
-#[test]
-fn a_little_out_of_order() {
-    let mut frames = every_outcome().ethernet();
-    for (number, (at, _)) in frames.iter_mut().enumerate() {
-        if number % 3 == 1 {
-            *at -= SECOND;
-        }
-    }
-    let reading = of(&Pcap::default().file(&frames));
-    assert_eq!(reading.outcomes(), OUTCOMES, "{reading:?}");
-}
-
-/// Two captures one after the other in one file, the later first: each is a capture of its own.
-#[test]
-fn far_out_of_order() {
-    let early = every_outcome().ethernet();
-    let late: Vec<_> = early
-        .iter()
-        .map(|(at, frame)| (at + 3_600 * SECOND, frame.clone()))
-        .collect();
-    let reading = of(&Pcap::default().file(&[late, early].concat()));
-    assert_eq!(
-        reading.outcomes(),
-        [OUTCOMES, OUTCOMES].concat(),
-        "{reading:?}"
-    );
-    assert!(reading.stderr.contains("the clock was set"), "{reading:?}");
-    assert!(
-        reading
-            .stderr
-            .starts_with("6 control sessions, 10 passive endpoints"),
-        "{reading:?}"
-    );
-}
-
-/// A capture that counts time from its own begin: zero is a time like any other.
-#[test]
-fn from_zero() {
-    let frames = every_outcome().ethernet().into_iter();
-    let frames: Vec<_> = frames.map(|(at, frame)| (at - BEGIN, frame)).collect();
-    let reading = of(&Pcap::default().file(&frames));
-    assert_eq!(reading.outcomes(), OUTCOMES, "{reading:?}");
-    assert!(
-        reading
-            .stdout
-            .starts_with(r#"{"schema":1,"timestamp":"1970-01-01T00:00:00."#)
-    );
 }

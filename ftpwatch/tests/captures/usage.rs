@@ -7,9 +7,10 @@ use std::{
 };
 
 use crate::{
+    packets::{Conversation, Family},
     pcap::Pcap,
     reading::{File, Reading, ftpwatch, json, of, read_from},
-    story::{OUTCOMES, every_outcome},
+    story::{OUTCOMES, Story, every_outcome},
 };
 
 #[track_caller]
@@ -207,4 +208,26 @@ fn a_closed_pipe() {
     let output = child.wait_with_output().expect("ftpwatch ends");
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+/// The commonest filter keeps out what is looked for.
+#[test]
+fn nothing_but_control_connections() {
+    let mut story = Story::new();
+    let mut control = Conversation::new(Family::V4);
+    story
+        .then(control.opening())
+        .then(control.exchange(50_001))
+        .wait(20);
+    story.then([control.client("NOOP")]);
+    let filtered = of(&Pcap::default().file(&story.ethernet()));
+    assert_eq!(filtered.outcomes(), ["no_syn"], "{filtered:?}");
+    assert!(
+        filtered.stderr.contains("no_syn proves nothing"),
+        "{filtered:?}"
+    );
+    story.then(control.data(50_002).handshake());
+    let whole = of(&Pcap::default().file(&story.ethernet()));
+    assert_eq!(whole.outcomes(), ["no_syn"], "{whole:?}");
+    assert!(!whole.stderr.contains("proves nothing"), "{whole:?}");
 }

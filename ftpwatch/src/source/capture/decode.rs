@@ -2,22 +2,17 @@
 
 use std::io;
 
-use pcap_parser::{
-    Block, LegacyPcapBlock, OptionCode, PcapBlockOwned, PcapHeader, SHB_MAGIC,
-    pcapng::{EnhancedPacketBlock, SimplePacketBlock, UnknownBlock},
-    traits::PcapNGPacketBlock as _,
-};
+use pcap_parser::{Block, LegacyPcapBlock, OptionCode, PcapBlockOwned, PcapHeader, SHB_MAGIC};
 
 use super::{
-    End, Item, Packet, Tally, link,
+    End, Item, Packet, Tally,
+    blocks::{Raw, enhanced, obsolete, simple},
+    link,
     section::{Section, limit, number},
 };
 
 /// The packet block that the enhanced one took the place of (draft-ietf-opsawg-pcapng, appendix A).
 const OBSOLETE_PACKET: u32 = 2;
-
-/// epb_dropcount (section 4.3).
-const DROPCOUNT: u16 = 4;
 
 type Each<'a> = &'a mut dyn FnMut(Item<'_>) -> io::Result<()>;
 
@@ -38,15 +33,6 @@ enum Kind {
         unit: i128,
     },
     PcapNg(Section),
-}
-
-/// A packet as a block has it.
-struct Raw<'a> {
-    link_type: u16,
-    at: Option<u64>,
-    bytes: &'a [u8],
-    total: u32,
-    after_loss: bool,
 }
 
 impl Decoder {
@@ -201,57 +187,4 @@ impl Decoder {
 
 fn link_name(link_type: u16) -> String {
     link::name(link_type).map_or_else(|| format!("link type {link_type}"), str::to_owned)
-}
-
-fn ticks(high: u32, low: u32) -> u64 {
-    u64::from(high) << 32 | u64::from(low)
-}
-
-fn enhanced<'a>(section: &Section, packet: &'a EnhancedPacketBlock<'_>) -> Option<Raw<'a>> {
-    let interface = section.interface(packet.if_id)?;
-    let dropped = number(&packet.options, DROPCOUNT, section.big_endian);
-    Some(Raw {
-        link_type: interface.link_type,
-        at: Some(interface.time(ticks(packet.ts_high, packet.ts_low))),
-        bytes: packet.packet_data(),
-        total: packet.origlen,
-        after_loss: dropped.is_some_and(|count| count > 0),
-    })
-}
-
-/// It has neither interface (it is the first) nor time nor captured length.
-fn simple<'a>(section: &Section, packet: &'a SimplePacketBlock<'_>) -> Option<Raw<'a>> {
-    let interface = section.interface(0)?;
-    let data = packet.packet_data();
-    let captured = match usize::try_from(interface.snaplen) {
-        Ok(snaplen) if snaplen > 0 => data.len().min(snaplen),
-        _ => data.len(),
-    };
-    Some(Raw {
-        link_type: interface.link_type,
-        at: None,
-        bytes: data.get(..captured)?,
-        total: packet.origlen,
-        after_loss: false,
-    })
-}
-
-fn obsolete<'a>(section: &Section, block: &'a UnknownBlock<'_>) -> Option<Raw<'a>> {
-    let word = |at: usize| Some(section.u32(*block.data.get(at..)?.first_chunk()?));
-    // Two numbers of 16 bits: the interface, and how many were dropped before, or all ones.
-    let (first, second) = (word(0)? >> 16, word(0)? & 0xffff);
-    let (interface, dropped) = if section.big_endian {
-        (first, second)
-    } else {
-        (second, first)
-    };
-    let interface = section.interface(interface)?;
-    let captured = usize::try_from(word(12)?).ok()?;
-    Some(Raw {
-        link_type: interface.link_type,
-        at: Some(interface.time(ticks(word(4)?, word(8)?))),
-        bytes: block.data.get(20..)?.get(..captured)?,
-        total: word(16)?,
-        after_loss: dropped != 0 && dropped != 0xffff,
-    })
 }
