@@ -25,6 +25,8 @@ mod pcapng;
 mod reading;
 #[path = "captures/story.rs"]
 mod story;
+#[path = "captures/streamed.rs"]
+mod streamed;
 #[path = "captures/times.rs"]
 mod times;
 #[path = "captures/usage.rs"]

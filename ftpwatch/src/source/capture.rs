@@ -24,10 +24,10 @@ pub use tally::{End, Tally};
 const CHUNK: usize = 1 << 16;
 
 /// Captures hold no larger packet (`MAXIMUM_SNAPLEN` in libpcap): a larger one's length is damaged.
-const LARGEST_PACKET: usize = 1 << 18;
+const LARGEST_PACKET: u32 = 1 << 18;
 
 /// Nor does libpcap read a larger pcapng block (`INITIAL_MAX_BLOCKSIZE`, 16 MiB).
-const LARGEST_BLOCK: usize = 1 << 24;
+const LARGEST_BLOCK: u32 = 1 << 24;
 
 /// A packet, as much of it as was captured.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +58,7 @@ pub struct Capture {
     reader: Box<dyn PcapReaderIterator>,
     decoder: Decoder,
     capacity: usize,
-    limit: usize,
+    limit: u32,
     failure: Failure,
     size: Option<u64>,
     position: Rc<Cell<u64>>,
@@ -118,7 +118,7 @@ impl Capture {
             reader,
             decoder: Decoder::default(),
             capacity: CHUNK,
-            limit: limit + CHUNK,
+            limit,
             failure,
             size,
             position,
@@ -173,15 +173,21 @@ impl Capture {
             self.decoder.pass_over();
             return Ok(Step::Consume(bytes));
         }
+        if self
+            .decoder
+            .announced(rest)
+            .is_some_and(|length| length > self.limit)
+        {
+            return Ok(Step::Over(End::Damaged));
+        }
         Ok(match step {
             Step::Over(end) => Step::Over(match (self.failure.take(), end) {
                 (Some(error), _) => End::Failed(error),
                 (None, End::Cut(_)) => End::Cut(u64::try_from(rest.len()).unwrap_or(u64::MAX)),
                 (None, end) => end,
             }),
-            // What there is room for comes first: a damaged length asks for more than ever comes.
+            // What there is room for comes first: the length may be damaged, and nothing more come.
             Step::Grow if rest.len() < self.capacity => Step::More,
-            Step::Grow if self.capacity >= self.limit => Step::Over(End::Damaged),
             step => step,
         })
     }

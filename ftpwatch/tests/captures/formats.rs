@@ -114,41 +114,45 @@ fn a_link_type_with_flags() {
 fn interfaces_and_sections() {
     for obsolete in [false, true] {
         for big_endian in [false, true] {
-            let story = every_outcome();
-            let (ethernet, raw) = (story.ethernet(), story.framed(frames::ALL[5].1));
-            let mut pcapng = PcapNg::new(!big_endian);
-            for (number, ((at, ethernet), (_, raw))) in ethernet.iter().zip(&raw).enumerate() {
-                if number == 0 || number == 12 {
-                    pcapng.section(big_endian ^ (number == 0));
-                    // Sixty-fourths of a second, counted from 2001 on.
-                    let name = pcapng.option(IF_NAME, b"eth0");
-                    let resolution = pcapng.option(IF_TSRESOL, &[0x80 | 6]);
-                    let offset = pcapng.option(IF_TSOFFSET, &pcapng.long(SECOND));
-                    pcapng.interface(1, 0, &[name, resolution, offset]);
-                    // Tenths of microseconds, counted from the 22nd century back.
-                    let name = pcapng.option(IF_NAME, b"tun\x1b0");
-                    let resolution = pcapng.option(IF_TSRESOL, &[7]);
-                    let offset =
-                        pcapng.option(IF_TSOFFSET, &pcapng.long(u64::MAX - SECOND * 4 + 1));
-                    pcapng.interface(101, 0, &[name, resolution, offset]);
-                }
-                let (interface, ticks, frame) = if number % 2 == 0 {
-                    (0, (at - SECOND * SECOND) / STEP, ethernet)
-                } else {
-                    (1, at / 100 + 4 * SECOND * 10_000_000, raw)
-                };
-                if obsolete {
-                    pcapng.obsolete(interface, ticks, frame);
-                } else {
-                    pcapng.enhanced(interface.into(), ticks, frame, &[]);
-                }
-            }
-            let reading = of(&pcapng.bytes);
+            let reading = of(&sections(big_endian, obsolete));
             assert_same("interfaces", &reading);
             let names = &reading.events()[4]["observer"]["interfaces"];
             assert_eq!(*names, json!(["eth0", "tun\\u{1b}0"]));
         }
     }
+}
+
+/// The sections of [`interfaces_and_sections`].
+pub fn sections(big_endian: bool, obsolete: bool) -> Vec<u8> {
+    let story = every_outcome();
+    let (ethernet, raw) = (story.ethernet(), story.framed(frames::ALL[5].1));
+    let mut pcapng = PcapNg::new(!big_endian);
+    for (number, ((at, ethernet), (_, raw))) in ethernet.iter().zip(&raw).enumerate() {
+        if number == 0 || number == 12 {
+            pcapng.section(big_endian ^ (number == 0));
+            // Sixty-fourths of a second, counted from 2001 on.
+            let name = pcapng.option(IF_NAME, b"eth0");
+            let resolution = pcapng.option(IF_TSRESOL, &[0x80 | 6]);
+            let offset = pcapng.option(IF_TSOFFSET, &pcapng.long(SECOND));
+            pcapng.interface(1, 0, &[name, resolution, offset]);
+            // Tenths of microseconds, counted from before 1970.
+            let name = pcapng.option(IF_NAME, b"tun\x1b0");
+            let resolution = pcapng.option(IF_TSRESOL, &[7]);
+            let offset = pcapng.option(IF_TSOFFSET, &pcapng.long(u64::MAX - 4 * SECOND + 1));
+            pcapng.interface(101, 0, &[name, resolution, offset]);
+        }
+        let (interface, ticks, frame) = if number % 2 == 0 {
+            (0, (at - SECOND * SECOND) / STEP, ethernet)
+        } else {
+            (1, at / 100 + 4 * SECOND * 10_000_000, raw)
+        };
+        if obsolete {
+            pcapng.obsolete(interface, ticks, frame);
+        } else {
+            pcapng.enhanced(interface.into(), ticks, frame, &[]);
+        }
+    }
+    pcapng.bytes
 }
 
 /// Blocks that say nothing of packets, and one of a kind that does not exist yet.

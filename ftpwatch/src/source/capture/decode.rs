@@ -2,7 +2,9 @@
 
 use std::io;
 
-use pcap_parser::{Block, LegacyPcapBlock, OptionCode, PcapBlockOwned, PcapHeader, SHB_MAGIC};
+use pcap_parser::{
+    BOM_MAGIC, Block, LegacyPcapBlock, OptionCode, PcapBlockOwned, PcapHeader, SHB_MAGIC,
+};
 
 use super::{
     End, Item, Packet, Tally,
@@ -28,6 +30,7 @@ enum Kind {
     #[default]
     Unknown,
     Pcap {
+        big_endian: bool,
         link_type: u16,
         /// Nanoseconds in a unit of time.
         unit: i128,
@@ -58,13 +61,20 @@ impl Decoder {
         } else {
             1_000
         };
-        self.kind = Kind::Pcap { link_type, unit };
+        self.kind = Kind::Pcap {
+            big_endian: header.is_bigendian(),
+            link_type,
+            unit,
+        };
         each(Item::Interface(&link_name(link_type)))
     }
 
     /// A pcap's packet. `None` where it is none: nothing says where the next one begins, then.
     fn pcap<'a>(&self, packet: &LegacyPcapBlock<'a>) -> Option<Raw<'a>> {
-        let &Kind::Pcap { link_type, unit } = &self.kind else {
+        let &Kind::Pcap {
+            link_type, unit, ..
+        } = &self.kind
+        else {
             return None;
         };
         let fraction = i128::from(packet.ts_usec) * unit;
@@ -150,6 +160,27 @@ impl Decoder {
             total: raw.total.saturating_sub(stripped).max(captured),
             after_loss: raw.after_loss,
         }))
+    }
+
+    /// How long the next packet, or block, says that it is.
+    #[must_use]
+    pub fn announced(&self, rest: &[u8]) -> Option<u32> {
+        let word = |at: usize| rest.get(at..)?.first_chunk().copied();
+        let (at, big_endian) = match &self.kind {
+            Kind::Unknown => return None,
+            // After two words of time.
+            Kind::Pcap { big_endian, .. } => (8, *big_endian),
+            // A section header has a byte order of its own, which comes after its length.
+            Kind::PcapNg(_) if word(0)? == SHB_MAGIC.to_be_bytes() => {
+                (4, word(8)? == BOM_MAGIC.to_be_bytes())
+            }
+            Kind::PcapNg(section) => (4, section.big_endian),
+        };
+        Some(if big_endian {
+            u32::from_be_bytes(word(at)?)
+        } else {
+            u32::from_le_bytes(word(at)?)
+        })
     }
 
     /// How many of the `rest` of the bytes a block has that is framed as it should.
