@@ -6,34 +6,27 @@
 //! belongs in the scenarios (`scenarios/`); what only a real interface shows, in wire.rs and faults.rs.
 
 mod bench;
+#[path = "bench/full.rs"]
+mod full;
 mod packets;
+#[path = "bench/processors.rs"]
+mod processors;
 mod scenarios;
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bench::{Bench, Program};
-use ftpwatch_common::counter::Counter;
 use packets::Family;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use scenarios::generate::{conversation, hostile};
-use scenarios::{Host, Scenario, Script, Seen, ShownOnPanic, for_each_scenario, play};
+use scenarios::{Scenario, Script, Seen, for_each_scenario};
 
-/// What the kernel makes of it, and the host of the same at the same times, which has to be the same.
+/// What the kernel makes of it, which has to be what the host makes of it.
 fn play_to_both(bench: &mut Bench, script: &Script) -> Seen {
-    let shown = ShownOnPanic(script);
     let link = bench.program.link();
-    let (seen, times) = play(bench, script, link);
-    let (expected, _) = play(&mut Host::at(link, &times), script, link);
-    assert_eq!(seen.news(), expected.news());
-    assert_eq!(seen.records, expected.records);
-    assert_eq!(seen.endpoints, expected.endpoints);
-    assert_eq!(seen.controls, expected.controls);
-    assert_eq!(seen.counters, expected.counters);
-    assert_eq!(seen.count(Counter::Contended), 0);
-    drop(shown);
-    seen
+    scenarios::play_to_both(bench, script, link)
 }
 
 macro_rules! table {

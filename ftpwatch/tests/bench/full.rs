@@ -7,7 +7,7 @@ use ftpwatch_common::counter::Counter;
 use ftpwatch_common::endpoint::Endpoint;
 use ftpwatch_common::record::{Record, Why};
 
-use super::{Bench, Program};
+use crate::bench::{Bench, Program};
 use crate::packets::{Conversation, Family, Packet, advertisement};
 use crate::scenarios::Store as _;
 use crate::scenarios::seen::word;

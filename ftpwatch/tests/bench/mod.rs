@@ -1,8 +1,5 @@
 //! The kernel's programs on a bench: loaded and attached nowhere.
 
-mod full;
-mod processors;
-
 use std::time::Duration;
 
 use aya::maps::{Array, HashMap};

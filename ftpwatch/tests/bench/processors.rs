@@ -8,7 +8,7 @@ use aya::programs::{SchedClassifier, TestRun as _, TestRunOptions};
 use ftpwatch_common::counter::Counter;
 use ftpwatch_common::packet::Link;
 
-use super::{Bench, Program};
+use crate::bench::{Bench, Program};
 use crate::packets::{Conversation, Family};
 use crate::scenarios::Store as _;
 

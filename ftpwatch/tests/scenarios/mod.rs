@@ -21,7 +21,7 @@ pub mod seen;
 pub mod transfers;
 
 pub use host::Host;
-pub use play::{Store, play};
+pub use play::{Store, play, play_to_both};
 pub use script::{Scenario, Script, ShownOnPanic, Step};
 pub use seen::Seen;
 

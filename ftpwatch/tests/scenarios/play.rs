@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use ftpwatch_common::{
     control::Control,
-    counter::COUNTERS,
+    counter::{COUNTERS, Counter},
     endpoint::Endpoint,
     engine::{Port, Request},
     packet::Link,
     record::Record,
 };
 
-use super::{Script, Seen, Step};
+use super::{Host, Script, Seen, ShownOnPanic, Step};
 
 /// A store that packets can be given to: the host's, or the kernel's.
 pub trait Store {
@@ -61,6 +61,7 @@ pub fn play(store: &mut impl Store, script: &Script, link: Link) -> (Seen, Vec<u
         times.push(store.now());
         match step {
             Step::Packet(packet) => store.take(&packet.bytes(link)),
+            Step::Frame(bytes) => store.take(bytes),
             Step::Pause(time) => store.pause(*time),
             Step::Forget => forget_all(store),
         }
@@ -76,6 +77,21 @@ pub fn play(store: &mut impl Store, script: &Script, link: Link) -> (Seen, Vec<u
     forget_all(store);
     let seen = Seen::new(controls, endpoints, records, counters, &times);
     (seen, times)
+}
+
+/// What a store makes of it, and the host of the same at the same times, which has to be the same.
+pub fn play_to_both(store: &mut impl Store, script: &Script, link: Link) -> Seen {
+    let shown = ShownOnPanic(script);
+    let (seen, times) = play(store, script, link);
+    let (expected, _) = play(&mut Host::at(link, &times), script, link);
+    assert_eq!(seen.news(), expected.news());
+    assert_eq!(seen.records, expected.records);
+    assert_eq!(seen.endpoints, expected.endpoints);
+    assert_eq!(seen.controls, expected.controls);
+    assert_eq!(seen.counters, expected.counters);
+    assert_eq!(seen.count(Counter::Contended), 0);
+    drop(shown);
+    seen
 }
 
 /// The gate is open for the endpoints there are, and wide open for those with a half-open handshake.

@@ -11,6 +11,8 @@ use crate::packets::Packet;
 pub enum Step {
     /// A packet goes by.
     Packet(Packet),
+    /// A packet goes by that was captured: its bytes.
+    Frame(Vec<u8>),
     /// Nothing does.
     Pause(Duration),
     /// All that the store has is retired.
@@ -21,6 +23,7 @@ impl fmt::Debug for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Packet(packet) => write!(f, "{packet:?}"),
+            Self::Frame(bytes) => write!(f, "a captured packet of {} bytes", bytes.len()),
             Self::Pause(time) => write!(f, "pause {time:?}"),
             Self::Forget => f.write_str("forget"),
         }

@@ -1,3 +1,4 @@
+use std::env;
 use std::ffi::OsStr;
 use std::process::Command;
 use std::thread;
@@ -27,11 +28,20 @@ pub fn test(quick: bool, filters: &[String]) -> Result<()> {
     }
 }
 
+/// Names the folder of captures that tests read besides their own.
+const CAPTURES: &str = "FTPWATCH_CAPTURES";
+
 /// `cargo test SELECTION -- --ignored`, built as the user and run as root.
 pub fn privileged(selection: &[&str]) -> Result<Command> {
     let mut test = cargo(["test"]);
     let servers = install::servers_dir()?;
-    let environment = [(OsStr::new("FTPWATCH_SERVERS"), servers.as_os_str())];
+    let captures = env::var_os(CAPTURES);
+    let mut environment = vec![(OsStr::new("FTPWATCH_SERVERS"), servers.as_os_str())];
+    environment.extend(
+        captures
+            .iter()
+            .map(|dir| (OsStr::new(CAPTURES), dir.as_os_str())),
+    );
     if privilege::is_root()? {
         test.envs(environment);
     } else {

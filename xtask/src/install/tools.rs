@@ -28,7 +28,7 @@ pub const FOR_BUILDING: [Tool; 1] = [Tool {
 pub const FOR_DEMO: [Tool; 2] = [NAMESPACES, CURL];
 
 /// What the tests on real traffic are made of.
-pub const FOR_TESTS: [Tool; 6] = [
+pub const FOR_TESTS: [Tool; 7] = [
     NAMESPACES,
     CURL,
     Tool {
@@ -51,7 +51,19 @@ pub const FOR_TESTS: [Tool; 6] = [
         packages: &["python3"],
         why: "its ftplib is an FTP client of the tests",
     },
+    Tool {
+        program: "tshark",
+        packages: &["tshark"],
+        why: "a second opinion on what is in captures",
+    },
 ];
+
+/// What fuzz targets are linked with.
+pub const FOR_FUZZING: [Tool; 1] = [Tool {
+    program: "c++",
+    packages: &["g++"],
+    why: "builds libFuzzer",
+}];
 
 const NAMESPACES: Tool = Tool {
     program: "ip",
