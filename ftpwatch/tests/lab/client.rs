@@ -145,8 +145,12 @@ ftp.quit()
             stream: BufReader::new(stream),
         };
         assert_eq!(dialogue.reply().0, 220);
-        assert_eq!(dialogue.command("USER anonymous").0, 331);
-        assert_eq!(dialogue.command("PASS lab@").0, 230);
+        let (code, _) = dialogue.command("USER anonymous");
+        // Pure-FTPd wants no password of them.
+        if code != 230 {
+            assert_eq!(code, 331);
+            assert_eq!(dialogue.command("PASS lab@").0, 230);
+        }
         dialogue
     }
 

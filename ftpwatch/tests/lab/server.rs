@@ -1,4 +1,6 @@
-//! FTP servers: real vsftpd, and one that says what it is told to.
+//! FTP servers: real vsftpd, and one that says what it is told to. More real ones are in server/daemons.rs.
+
+pub mod daemons;
 
 use super::netns::Namespace;
 use super::process::Process;
@@ -29,6 +31,7 @@ const ANONYMOUS: &str = "daemon";
 /// A server; it ends with the value.
 pub enum Server {
     Vsftpd(Vsftpd),
+    Daemon(daemons::Daemon),
     Scripted(Scripted),
 }
 
@@ -84,7 +87,7 @@ impl Vsftpd {
         let configuration = files.path().join("vsftpd.conf");
         std::fs::write(&configuration, settings).expect("vsftpd.conf");
 
-        let package = Package::find("vsftpd");
+        let package = Package::find("vsftpd", "vsftpd");
         let mut command = namespace.command(&package.program);
         package.set_library_path(&mut command);
         let mut process = Process::start(command.arg(&configuration));
@@ -136,9 +139,9 @@ impl Package {
     /// Looks in the directory `FTPWATCH_SERVERS`, where each package is unpacked in a directory of its own name, and
     /// then on the PATH.
     #[track_caller]
-    fn find(name: &str) -> Package {
+    fn find(package: &str, name: &str) -> Package {
         let unpacked =
-            std::env::var_os("FTPWATCH_SERVERS").map(|servers| Path::new(&servers).join(name));
+            std::env::var_os("FTPWATCH_SERVERS").map(|servers| Path::new(&servers).join(package));
         if let Some(root) = unpacked {
             let program = root.join("usr/sbin").join(name);
             if program.is_file() {

@@ -4,6 +4,7 @@
 use super::client::{Client, PATIENCE, Trust};
 use super::netns::Namespace;
 use super::process::Process;
+use super::server::daemons::Kind;
 use super::server::{CONTROL_PORT, FILE, PASSIVE_PORTS, Scripted, Server, Vsftpd};
 use super::topology::{Family, Layout, Topology};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -125,6 +126,20 @@ impl Stage {
             At::Bridge => Stage::set_on(Topology::new(Layout::Bridged), fault, family),
             _ => Stage::set(fault, family),
         }
+    }
+
+    /// The same, with a server that advertises what it does of itself.
+    pub fn with(kind: Kind, fault: Fault, family: Family) -> Self {
+        let topology = Topology::new(Layout::Routed);
+        let server = kind.start(&topology.server, topology.server_address(family));
+        let stage = Stage {
+            family,
+            server,
+            topology,
+        };
+        stage.client().greet();
+        stage.break_path(fault);
+        stage
     }
 
     fn set_on(topology: Topology, fault: Fault, family: Family) -> Self {

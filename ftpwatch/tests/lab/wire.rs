@@ -18,6 +18,8 @@ pub struct Packet {
     pub target: SocketAddr,
     /// As tcpdump writes them: `S`, `S.`, `.`, `P.`, `F.`, `R`, `R.`
     pub flags: String,
+    /// Bytes after the headers.
+    pub length: usize,
     /// What the packet says, on the control port.
     pub ftp: Option<String>,
 }
@@ -66,12 +68,15 @@ impl Packet {
         let source = socket_address(words.next()?)?;
         let target = socket_address(words.nth(1)?.strip_suffix(':')?)?;
         let flags = line.split_once("Flags [")?.1.split_once(']')?.0.to_owned();
+        let (_, length) = line.split_once(", length ")?;
+        let length = length.split([':', ' ']).next()?.trim().parse().ok()?;
         let ftp = line.split_once("FTP: ").map(|(_, text)| text.to_owned());
         Some(Packet {
             at,
             source,
             target,
             flags,
+            length,
             ftp,
         })
     }
@@ -90,11 +95,12 @@ impl std::fmt::Display for Packet {
             source,
             target,
             flags,
+            length,
             ftp,
         } = self;
         write!(
             f,
-            "{at:.6} {source} > {target} [{flags}] {}",
+            "{at:.6} {source} > {target} [{flags}] {length} {}",
             ftp.as_deref().unwrap_or_default()
         )
     }

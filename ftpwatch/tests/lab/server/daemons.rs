@@ -1,0 +1,183 @@
+//! The real servers that can stand in for each other: each serves the same files to anonymous users, from the same
+//! passive ports. A server more is a name more in [`Kind`], and how it is told.
+
+use super::{
+    ANONYMOUS, CONTROL_PORT, Directory, Namespace, PASSIVE_PORTS, Package, Process, SOON, Server,
+    Vsftpd, fill, open_to_all, wait_until,
+};
+use std::net::IpAddr;
+use std::path::Path;
+use std::process::Command;
+
+/// Which server it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Vsftpd,
+    Proftpd,
+    PureFtpd,
+    Pyftpdlib,
+}
+
+impl Kind {
+    /// Its name in lower case, as files are named.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Vsftpd => "vsftpd",
+            Kind::Proftpd => "proftpd",
+            Kind::PureFtpd => "pure-ftpd",
+            Kind::Pyftpdlib => "pyftpdlib",
+        }
+    }
+
+    /// How it calls itself in its greeting; a version follows where there is a blank.
+    pub fn greets_as(self) -> &'static str {
+        match self {
+            Kind::Vsftpd => "vsFTPd ",
+            Kind::Proftpd => "ProFTPD",
+            Kind::PureFtpd => "Pure-FTPd",
+            Kind::Pyftpdlib => "pyftpdlib ",
+        }
+    }
+
+    /// Whether it can be started. The others are installed by `cargo xtask setup --tests`; pyftpdlib is not of Debian.
+    pub fn is_here(self) -> bool {
+        self != Kind::Pyftpdlib
+            || Command::new("python3")
+                .args(["-c", "import pyftpdlib"])
+                .output()
+                .is_ok_and(|output| output.status.success())
+    }
+
+    /// Starts it and waits until it listens.
+    #[track_caller]
+    pub fn start(self, namespace: &Namespace, listen: IpAddr) -> Server {
+        if self == Kind::Vsftpd {
+            return Server::Vsftpd(Vsftpd::start(namespace, listen, None));
+        }
+        let files = Directory::new("files");
+        let home = files.path().join("pub");
+        fill(&home);
+        let mut command = match self {
+            Kind::Proftpd => proftpd(namespace, listen, files.path(), &home),
+            Kind::PureFtpd => pure_ftpd(namespace, listen, files.path(), &home),
+            Kind::Pyftpdlib => pyftpdlib(namespace, listen, &home),
+            Kind::Vsftpd => unreachable!("started above"),
+        };
+        let mut process = Process::start(&mut command);
+        wait_until("the server listens", SOON, || {
+            assert!(!process.has_ended(), "the server ended: {process}");
+            namespace.listens(&process, CONTROL_PORT).then_some(())
+        });
+        Server::Daemon(Daemon {
+            _process: process,
+            _files: files,
+        })
+    }
+}
+
+/// One of them, running; it ends with the value.
+pub struct Daemon {
+    _process: Process,
+    _files: Directory,
+}
+
+fn proftpd(namespace: &Namespace, listen: IpAddr, files: &Path, home: &Path) -> Command {
+    let work = files.join("proftpd");
+    std::fs::create_dir(&work).expect("a directory");
+    open_to_all(&work);
+    // No names are looked up: there is nobody to ask.
+    let settings = format!(
+        "ServerName lab\n\
+         ServerType standalone\n\
+         DefaultAddress {listen}\n\
+         Port {CONTROL_PORT}\n\
+         UseIPv6 on\n\
+         UseReverseDNS off\n\
+         User nobody\n\
+         Group nogroup\n\
+         AuthOrder mod_auth_unix.c\n\
+         RequireValidShell off\n\
+         WtmpLog off\n\
+         TransferLog none\n\
+         SystemLog {work}/log\n\
+         PidFile {work}/pid\n\
+         ScoreboardFile {work}/scoreboard\n\
+         DelayEngine off\n\
+         ControlsEngine off\n\
+         PassivePorts {} {}\n\
+         <Anonymous {}>\n\
+           User {ANONYMOUS}\n\
+           Group {ANONYMOUS}\n\
+           UserAlias anonymous {ANONYMOUS}\n\
+         </Anonymous>\n",
+        PASSIVE_PORTS.start(),
+        PASSIVE_PORTS.end(),
+        home.display(),
+        work = work.display(),
+    );
+    let configuration = work.join("proftpd.conf");
+    std::fs::write(&configuration, settings).expect("proftpd.conf");
+    let package = Package::find("proftpd-core", "proftpd");
+    let mut command = namespace.command(&package.program);
+    package.set_library_path(&mut command);
+    command.args(["--nodaemon", "--config"]).arg(&configuration);
+    command
+}
+
+/// Pure-FTPd's anonymous users are the system's user `ftp`. It is given one, for itself alone: what runs in a network
+/// namespace has mounts of its own.
+fn pure_ftpd(namespace: &Namespace, listen: IpAddr, files: &Path, home: &Path) -> Command {
+    let users = std::fs::read_to_string("/etc/passwd").expect("users");
+    let mut users: Vec<&str> = users
+        .lines()
+        .filter(|user| !user.starts_with("ftp:"))
+        .collect();
+    let user = format!("ftp:x:1:1::{}:/usr/sbin/nologin", home.display());
+    users.push(&user);
+    let passwd = files.join("passwd");
+    std::fs::write(&passwd, users.join("\n") + "\n").expect("passwd");
+    open_to_all(&passwd);
+
+    let package = Package::find("pure-ftpd", "pure-ftpd");
+    let mut command = namespace.command("sh");
+    package.set_library_path(&mut command);
+    command
+        .args(["-c", "mount --bind \"$0\" /etc/passwd && exec \"$@\""])
+        .arg(&passwd)
+        .arg(&package.program)
+        .args(["--anonymousonly", "--dontresolve", "--tls=0"])
+        .arg(match listen {
+            IpAddr::V4(_) => "--ipv4only",
+            IpAddr::V6(_) => "--ipv6only",
+        })
+        .arg(format!("--bind={listen},{CONTROL_PORT}"))
+        .arg(format!(
+            "--passiveportrange={}:{}",
+            PASSIVE_PORTS.start(),
+            PASSIVE_PORTS.end()
+        ))
+        .arg("--pidfile")
+        .arg(files.join("pid"));
+    command
+}
+
+fn pyftpdlib(namespace: &Namespace, listen: IpAddr, home: &Path) -> Command {
+    const SCRIPT: &str = r"
+import sys
+from pyftpdlib.authorizers import DummyAuthorizer
+from pyftpdlib.handlers import FTPHandler
+from pyftpdlib.servers import FTPServer
+
+host, port, first, last, home = sys.argv[1:]
+FTPHandler.authorizer = DummyAuthorizer()
+FTPHandler.authorizer.add_anonymous(home)
+FTPHandler.passive_ports = range(int(first), int(last) + 1)
+FTPServer((host, int(port)), FTPHandler).serve_forever()
+";
+    let mut command = namespace.command("python3");
+    command.args(["-c", SCRIPT, &listen.to_string()]);
+    command
+        .args([CONTROL_PORT, *PASSIVE_PORTS.start(), *PASSIVE_PORTS.end()].map(|n| n.to_string()));
+    command.arg(home);
+    command
+}
