@@ -126,7 +126,7 @@ impl CommandDecoder {
             return false;
         }
         if byte == b'\n' {
-            let complete = self.length > 0;
+            let complete = self.phase != AT_START;
             self.phase = AT_START;
             return complete;
         }
@@ -231,6 +231,7 @@ mod tests {
             verbs(b"PASVX\r\n\r\n\nQUITTER 1\r\n"),
             [Verb::Other, Verb::Other]
         );
+        assert_eq!(verbs(b"PASV\n\n\nQUIT\n"), [Verb::Passive, Verb::Quit]);
     }
 
     #[test]
