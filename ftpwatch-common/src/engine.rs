@@ -24,9 +24,9 @@ mod data;
 mod endpoint;
 mod retire;
 
-pub use control::{begin, command, end, reply};
+pub use control::{advertise, begin, command, end, reply};
 pub use data::{rejected, take as data};
-pub use endpoint::{Said, publish, say};
+pub use endpoint::{Said, say};
 pub use retire::{Request, retire};
 
 /// What the gate knows of a port, so that most packets are let go without another look.
@@ -84,6 +84,9 @@ pub trait Store {
 
     /// The endpoint with this id.
     fn endpoint(&self, id: u64) -> Found<Self::EndpointRef<'_>>;
+    /// Lends the room for a new endpoint, whose content is left over from the one before. `None` where there is
+    /// none.
+    fn with_room<R>(&self, make: impl FnOnce(&mut Endpoint) -> R) -> Option<R>;
     /// Makes `endpoint` an entry, and tells the news of it, stored or not. `false` when there is no room,
     /// which is counted.
     fn insert_endpoint(&self, endpoint: &mut Endpoint) -> bool;
@@ -109,10 +112,8 @@ pub trait Store {
 
     /// [`say`], unless there is no endpoint (`id` is zero).
     fn say(&self, id: u64, said: Said, now: u64);
-    /// [`publish`] with an endpoint filled by `fill`.
-    fn advertise(&self, fill: impl FnOnce(&mut Endpoint)) -> bool;
-    /// [`data`].
-    fn data(&self, scene: &Scene);
+    /// [`advertise`]. `control` is `scene.flow`'s, and held.
+    fn advertise(&self, control: &mut Control, sequence: u32, now: u64);
     /// [`rejected`].
     fn rejected(&self, scene: &Scene);
     /// [`begin`].
@@ -120,7 +121,7 @@ pub trait Store {
     /// [`command`]. `control` is `scene.flow`'s, and held.
     fn command(&self, control: &mut Control, now: u64);
     /// [`reply`]. `control` is `scene.flow`'s, and held.
-    fn reply(&self, control: &mut Control, sequence: u32, now: u64);
+    fn reply(&self, control: &mut Control, now: u64) -> bool;
     /// [`end`]. `control` is `scene.flow`'s, and held.
     fn end(&self, control: &mut Control, how: GiveUp, now: u64);
 }
@@ -152,6 +153,8 @@ pub struct Scene {
     pub flow: Flow,
     /// The ICMP error that quotes the segment.
     pub rejection: Rejection,
+    /// The control connection begins in TLS.
+    pub blind: u8,
 }
 
 impl Scene {
@@ -162,6 +165,7 @@ impl Scene {
         destination: Address::ANY,
         flow: Endpoint::EMPTY.flow,
         rejection: Rejection::NONE,
+        blind: 0,
     };
 
     /// The source is the client.
@@ -222,27 +226,28 @@ pub fn gate<S: Store>(store: &S, segment: &Segment) -> Interest {
     }
 }
 
-/// Takes in a segment that passed the gate. `scene` has the segment; the rest is filled in.
+/// Takes in a segment that passed the gate, as far as it is of a control connection. `scene` has the segment;
+/// the rest is filled in. Returns whether it goes on to [`data`]: that is the caller's to do, since the
+/// kernel's stack has no room for one below the other.
 #[inline(always)]
+#[must_use]
 pub fn take<P: Bytes + Payload, S: Store>(
     packet: &P,
     store: &S,
     scene: &mut Scene,
     interest: Interest,
-) {
+) -> bool {
     if !scene
         .segment
         .addresses(packet, &mut scene.source, &mut scene.destination)
     {
         store.count(Counter::Unreadable);
-        return;
+        return false;
     }
     if interest.to_server || interest.from_server {
         control::take(packet, store, scene, interest);
     }
-    if interest.data {
-        store.data(scene);
-    }
+    interest.data
 }
 
 /// Takes in an ICMP message. Only an error about a segment to or from a port that is being watched is of

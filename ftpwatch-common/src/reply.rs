@@ -181,6 +181,19 @@ impl ReplyDecoder {
         false
     }
 
+    /// The code of the reply that is being read, if it may advertise an endpoint: asked when no more bytes
+    /// will come.
+    #[inline(always)]
+    #[must_use]
+    pub const fn cut(&self) -> Option<u16> {
+        let begun = self.open != 0 || self.column > 3;
+        if begun && advertises(self.current()) {
+            Some(self.current())
+        } else {
+            None
+        }
+    }
+
     /// The code of the reply just completed.
     #[inline(always)]
     #[must_use]

@@ -57,9 +57,16 @@ Examples:
 /// What the analysis is told.
 #[derive(Args, Debug)]
 pub struct Analysis {
-    /// Control ports
-    #[arg(short = 'p', long = "control-port", value_name = "PORT", default_value = "21", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
-    pub control_ports: Vec<u16>,
+    /// Control ports, and ranges of them
+    #[arg(
+        short = 'p',
+        long = "control-port",
+        value_name = "PORT",
+        default_value = "21",
+        value_delimiter = ',',
+        value_parser = ports
+    )]
+    control_ports: Vec<RangeInclusive<u16>>,
     /// How long to wait for a data connection
     #[arg(short, long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub timeout: Duration,
@@ -75,6 +82,14 @@ pub struct Analysis {
     /// What to write: failures for the table, outcomes for JSON, unless said
     #[arg(long, value_name = "WHAT")]
     pub show: Option<Show>,
+}
+
+impl Analysis {
+    /// The control ports.
+    #[must_use]
+    pub fn control_ports(&self) -> Vec<u16> {
+        self.control_ports.iter().cloned().flatten().collect()
+    }
 }
 
 /// `ftpwatch run`
@@ -128,6 +143,16 @@ fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
+fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+    if text.contains('-') {
+        return range(text);
+    }
+    match text.trim().parse() {
+        Ok(port) if port > 0 => Ok(port..=port),
+        _ => Err(format!("`{text}` is no port; write 21, or 2100-2199")),
+    }
+}
+
 fn range(text: &str) -> Result<RangeInclusive<u16>, String> {
     let wrong = || format!("`{text}` is no range of ports; write 50000-50100");
     let (low, high) = text.split_once('-').ok_or_else(wrong)?;
@@ -157,6 +182,15 @@ mod tests {
         assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
         for wrong in ["", "10", "0s", "-1s", "ten", "25h"] {
             assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn control_ports() {
+        assert_eq!(ports("21"), Ok(21..=21));
+        assert_eq!(ports("1-65535"), Ok(1..=65535));
+        for wrong in ["", "0", "65536", "ftp", "5-1"] {
+            assert!(ports(wrong).is_err(), "{wrong}");
         }
     }
 

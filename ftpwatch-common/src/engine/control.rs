@@ -1,6 +1,9 @@
 //! Segments of control connections: commands and replies, and what they say of endpoints.
 
-use super::{Found, Interest, Payload, Said, Scene, Store, Visit};
+use super::{
+    Found, Interest, Payload, Said, Scene, Store, Visit,
+    endpoint::{find, publish},
+};
 use crate::{
     address::{Address, Flow},
     command::{CommandDecoder, Verb},
@@ -36,30 +39,54 @@ pub fn take<P: Bytes + Payload, S: Store>(
     }
     if interest.from_server {
         scene.sent_by_server();
-        if speaks_ftp(packet, &scene.segment) {
+        let greeting = greeting(packet, &scene.segment);
+        if greeting != Greeting::Other {
+            scene.blind = (greeting == Greeting::Tls) as u8;
             store.begin(scene);
         }
         if let Found::Held(mut control) = store.control(&scene.flow) {
-            from_server(packet, store, &scene.segment, &mut control);
+            from_server(packet, store, &scene.segment, &mut control, greeting);
         }
     }
 }
 
-/// Whether the segment begins like a reply. A connection is first seen by what its server says, since
-/// anybody can send a SYN, and on a wide range of control ports not everything is FTP.
-#[inline(always)]
-fn speaks_ftp<P: Bytes>(packet: &P, segment: &Segment) -> bool {
+/// What a segment of the server's begins like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Greeting {
+    /// A reply.
+    Reply,
+    /// A TLS record, on the port of implicit FTPS.
+    Tls,
+    /// Something else.
+    Other,
+}
+
+/// The port of implicit FTPS (IANA: ftps).
+const IMPLICIT_TLS: u16 = 990;
+
+/// A TLS handshake record (RFC 8446, section 5.1), as far as its version's first byte.
+const TLS_HANDSHAKE: [u8; 2] = [22, 3];
+
+/// A connection is first seen by what its server says, since anybody can send a SYN, and on a wide range of
+/// control ports not everything is FTP.
+#[cfg_attr(target_arch = "bpf", inline(never))]
+fn greeting<P: Bytes>(packet: &P, segment: &Segment) -> Greeting {
     if segment.length < 4 || segment.flags & (flag::SYN | flag::RST | flag::FIN) != 0 {
-        return false;
+        return Greeting::Other;
     }
     match packet.load::<4>(segment.payload as usize) {
-        Some([a, b, c, d]) => {
-            (b'1'..=b'6').contains(&a)
+        Some([a, b, c, d])
+            if (b'1'..=b'6').contains(&a)
                 && b.is_ascii_digit()
                 && c.is_ascii_digit()
-                && matches!(d, b' ' | b'-' | b'\r' | b'\n')
+                && matches!(d, b' ' | b'-' | b'\r' | b'\n') =>
+        {
+            Greeting::Reply
         }
-        None => false,
+        Some([a, b, ..]) if segment.source == IMPLICIT_TLS && [a, b] == TLS_HANDSHAKE => {
+            Greeting::Tls
+        }
+        _ => Greeting::Other,
     }
 }
 
@@ -69,8 +96,9 @@ fn speaks_ftp<P: Bytes>(packet: &P, segment: &Segment) -> bool {
 pub fn begin<S: Store>(store: &S, scene: &Scene) {
     let Scene { segment, flow, .. } = scene;
     match store.control(flow) {
+        Found::Missing if is_data(store, flow) => {}
         Found::Missing => {
-            store.open_control(flow, |control| open(control, store, segment, flow));
+            store.open_control(flow, |control| open(control, store, scene));
         }
         Found::Held(mut control) => {
             let mut stream = control.from_server;
@@ -81,16 +109,31 @@ pub fn begin<S: Store>(store: &S, scene: &Scene) {
             };
             if again {
                 end(store, &mut control, GiveUp::ServerClosed, store.now());
-                open(&mut control, store, segment, flow);
+                open(&mut control, store, scene);
             }
         }
         Found::Busy => {}
     }
 }
 
+/// Whether the four-tuple is a data connection's: with many control ports, a passive port may be one of them,
+/// and what is transferred may look like a reply.
+#[inline(always)]
+fn is_data<S: Store>(store: &S, flow: &Flow) -> bool {
+    let id = find(store, &flow.server, flow.server_port, &flow.client);
+    match store.endpoint(id) {
+        Found::Held(mut endpoint) => {
+            let attempt = endpoint.attempt_of(&flow.client, flow.client_port);
+            attempt.is_some()
+        }
+        _ => false,
+    }
+}
+
 /// Begins a control connection with a segment of its server's.
 #[inline(always)]
-fn open<S: Store>(control: &mut Control, store: &S, segment: &Segment, flow: &Flow) {
+fn open<S: Store>(control: &mut Control, store: &S, scene: &Scene) {
+    let Scene { segment, flow, .. } = scene;
     let now = store.now();
     control.id = store.new_id();
     control.current = 0;
@@ -112,9 +155,12 @@ fn open<S: Store>(control: &mut Control, store: &S, segment: &Segment, flow: &Fl
     control.reply = ReplyDecoder::START;
     control.awaiting = 0;
     control.client_visible = 0;
-    control.blind = 0;
+    control.blind = scene.blind;
     control.fins = 0;
     tell_session(store, control, Progress::Opened, now);
+    if control.blind != 0 {
+        tell_session(store, control, Progress::Blind, now);
+    }
 }
 
 #[inline(always)]
@@ -127,6 +173,20 @@ fn tell_session<S: Store>(store: &S, control: &Control, progress: Progress, now:
         session.fingerprint = control.fingerprint;
         session.flow = control.flow;
         session.pad = 0;
+    });
+}
+
+#[inline(always)]
+fn tell_line<S: Store>(store: &S, control: &Control, about: About, code: u16, now: u64) {
+    store.tell_line(|line| {
+        line.kind = Kind::Line as u32;
+        line.about = about as u32;
+        line.control = control.id;
+        line.endpoint = control.current;
+        line.at = now;
+        line.text = *control.reply.text();
+        line.code = code;
+        line.pad = [0; 3];
     });
 }
 
@@ -184,11 +244,12 @@ fn from_client<P: Payload, S: Store>(
 }
 
 #[inline(always)]
-fn from_server<P: Payload, S: Store>(
+fn from_server<P: Bytes + Payload, S: Store>(
     packet: &P,
     store: &S,
     segment: &Segment,
     control: &mut Control,
+    greeting: Greeting,
 ) {
     let now = store.now();
     if control.ended_at != 0 || segment.has(flag::SYN) {
@@ -202,6 +263,9 @@ fn from_server<P: Payload, S: Store>(
     if segment.has(flag::ACK) && control.from_client.acknowledged(segment.acknowledgement) {
         lose(store, control, missed::COMMANDS);
         control.command = CommandDecoder::START;
+    }
+    if control.blind != 0 && greeting == Greeting::Reply && ends_line(packet, segment) {
+        see_again(control);
     }
     if let Arrival::New { skip, gap } = arrival
         && control.blind == 0
@@ -231,6 +295,23 @@ fn from_server<P: Payload, S: Store>(
     } else if segment.has(flag::FIN) {
         close(store, control, segment, SERVER_FIN, now);
     }
+}
+
+/// Whether the segment ends like a line. Ciphertext that begins like a reply does not end like one as well.
+#[cfg_attr(target_arch = "bpf", inline(never))]
+fn ends_line<P: Bytes>(packet: &P, segment: &Segment) -> bool {
+    let end = segment.payload + segment.length;
+    packet.load::<2>(end as usize - 2) == Some(*b"\r\n")
+}
+
+/// After CCC the control connection is in clear text again (RFC 4217, section 12.3). The reply that says so is
+/// the last one in ciphertext, so what shows it is the first one in clear.
+#[inline(always)]
+fn see_again(control: &mut Control) {
+    control.blind = 0;
+    control.reply = ReplyDecoder::START;
+    control.command = CommandDecoder::START;
+    control.queue = Queue::EMPTY;
 }
 
 /// A SYN that opens the four-tuple again: the old connection's end went unseen.
@@ -287,6 +368,10 @@ pub fn end<S: Store>(store: &S, control: &mut Control, how: GiveUp, now: u64) {
         return;
     }
     control.ended_at = now;
+    if let Some(code) = control.reply.cut() {
+        store.count(Counter::Undecodable);
+        tell_line(store, control, About::Undecodable, code, now);
+    }
     give_up(store, control, how, now);
     release(store, control);
     tell_session(store, control, Progress::Ended, now);
@@ -353,33 +438,42 @@ impl<S: Store> Visit for Replies<'_, S> {
     #[inline(always)]
     fn byte(&mut self, byte: u8) {
         self.sequence = self.sequence.wrapping_add(1);
-        if self.control.reply.step(byte) {
-            self.store.reply(self.control, self.sequence, self.now);
+        if self.control.reply.step(byte) && self.store.reply(self.control, self.now) {
+            self.store.advertise(self.control, self.sequence, self.now);
         }
     }
 }
 
-/// A reply is complete: `control.reply` has it, and it ends before `sequence`.
+/// A reply is complete: `control.reply` has it. Returns whether it goes on to [`advertise`]: that is the
+/// caller's to do, since the kernel's stack has no room for one below the other.
 #[inline(always)]
-pub fn reply<S: Store>(store: &S, control: &mut Control, sequence: u32, now: u64) {
-    Replies {
+#[must_use]
+pub fn reply<S: Store>(store: &S, control: &mut Control, now: u64) -> bool {
+    let advertises = matches!(control.reply.advertised(), Advertised::Endpoint(..));
+    Reply {
         control,
         store,
-        sequence,
         now,
     }
     .take();
+    advertises
 }
 
-impl<S: Store> Replies<'_, S> {
+/// A complete reply.
+struct Reply<'a, S: Store> {
+    control: &'a mut Control,
+    store: &'a S,
+    now: u64,
+}
+
+impl<S: Store> Reply<'_, S> {
     #[inline(always)]
     fn take(&mut self) {
         let code = self.control.reply.code();
         match self.control.reply.advertised() {
-            Advertised::Endpoint(address, port) => {
+            Advertised::Endpoint(..) => {
                 self.control.queue.pop_passive();
                 self.replace();
-                self.advertise(address.unwrap_or(self.control.flow.server), port, code);
             }
             Advertised::Undecodable => {
                 self.control.queue.pop_passive();
@@ -462,35 +556,20 @@ impl<S: Store> Replies<'_, S> {
 
     #[inline(always)]
     fn tell_line(&self, about: About, code: u16) {
-        let Self {
-            control,
-            store,
-            now,
-            ..
-        } = self;
-        store.tell_line(|line| {
-            line.kind = Kind::Line as u32;
-            line.about = about as u32;
-            line.control = control.id;
-            line.endpoint = control.current;
-            line.at = *now;
-            line.text = *control.reply.text();
-            line.code = code;
-            line.pad = [0; 3];
-        });
+        tell_line(self.store, self.control, about, code, self.now);
     }
+}
 
-    #[inline(always)]
-    fn advertise(&mut self, address: Address, port: u16, code: u16) {
-        let Self {
-            control,
-            store,
-            sequence,
-            now,
-        } = self;
-        let (store, now, reply_end) = (*store, *now, *sequence);
-        let id = store.new_id();
-        let stored = store.advertise(|endpoint| {
+/// The reply just completed advertises an endpoint, and ends before `sequence`.
+#[inline(always)]
+pub fn advertise<S: Store>(store: &S, control: &mut Control, sequence: u32, now: u64) {
+    let Advertised::Endpoint(address, port) = control.reply.advertised() else {
+        return;
+    };
+    let address = address.unwrap_or(control.flow.server);
+    let id = store.new_id();
+    let stored = store.with_room(|endpoint| {
+        {
             // Every field is named, so that a new one cannot be forgotten.
             let Endpoint {
                 kind,
@@ -540,10 +619,10 @@ impl<S: Store> Replies<'_, S> {
             *announced_at = 0;
             *final_at = 0;
             *flow = control.flow;
-            *its_reply_end = reply_end;
+            *its_reply_end = sequence;
             *its_address = address;
             *its_port = port;
-            *its_code = code;
+            *its_code = control.reply.code();
             *announced = 0;
             *final_code = 0;
             *command = [0; 4];
@@ -562,11 +641,12 @@ impl<S: Store> Replies<'_, S> {
             *pad = [0; 5];
             *attempts = [Attempt::FREE; 4];
             *text = *control.reply.text();
-        });
-        if stored {
-            control.current = id;
-            control.reply_end = reply_end;
-            control.awaiting = 1;
         }
+        publish(store, endpoint)
+    });
+    if stored == Some(true) {
+        control.current = id;
+        control.reply_end = sequence;
+        control.awaiting = 1;
     }
 }

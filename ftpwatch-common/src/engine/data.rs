@@ -2,7 +2,6 @@
 
 use super::{Found, Scene, Store, endpoint::find};
 use crate::{
-    address::Address,
     endpoint::{Attempt, Endpoint, RejectedSegment, missed},
     packet::{Segment, flag},
     record::Why,
@@ -20,7 +19,16 @@ const SAME_SYN: u64 = 100_000_000;
 pub fn take<S: Store>(store: &S, scene: &Scene) {
     let segment = &scene.segment;
     if segment.has(flag::SYN) && !segment.has(flag::ACK) {
-        return syn(store, scene);
+        let id = find(
+            store,
+            &scene.destination,
+            segment.destination,
+            &scene.source,
+        );
+        if id != 0 && !repeated(store, scene, id) {
+            syn(store, scene, id);
+        }
+        return;
     }
     // From the server: SYN-ACK and RST. From the client: ACK and RST.
     if segment.flags & (flag::SYN | flag::RST) != 0 && answered(store, scene, true) {
@@ -31,46 +39,43 @@ pub fn take<S: Store>(store: &S, scene: &Scene) {
     }
 }
 
+/// A new attempt at the endpoint `id`.
 #[cfg_attr(target_arch = "bpf", inline(never))]
-fn syn<S: Store>(store: &S, scene: &Scene) {
-    let Scene {
-        segment,
-        source: client,
-        destination: address,
-        ..
-    } = scene;
-    let id = find(store, address, segment.destination, client);
-    if id == 0 || repeated(store, scene, id) {
+fn syn<S: Store>(store: &S, scene: &Scene, id: u64) {
+    let Found::Held(mut endpoint) = store.endpoint(id) else {
         return;
-    }
-    if let Found::Held(mut endpoint) = store.endpoint(id) {
-        let foreign = *client != endpoint.flow.client;
-        let via_control = *address != endpoint.address;
-        let now = store.now();
-        let Some(slot) = free_slot(&mut endpoint, client, segment.source, foreign) else {
-            if !foreign {
-                endpoint.missed |= missed::ATTEMPTS;
+    };
+    let foreign = scene.source != endpoint.flow.client;
+    let via_control = scene.destination != endpoint.address;
+    match free_slot(&mut endpoint, scene, foreign) {
+        Some(slot) => {
+            let forgotten = slot.is_half_open();
+            begin_attempt(slot, scene, via_control, foreign);
+            slot.syn_at = store.now();
+            slot.last_syn_at = slot.syn_at;
+            if forgotten {
+                half_open(store, &mut endpoint, -1);
             }
-            return;
-        };
-        let forgotten = slot.is_half_open();
-        slot.syn_at = now;
-        slot.last_syn_at = now;
-        slot.syn_ack_at = 0;
-        slot.ack_at = 0;
-        slot.rst_at = 0;
-        slot.client = *client;
-        slot.isn = segment.sequence;
-        slot.server_isn = 0;
-        slot.port = segment.source;
-        slot.syns = 1;
-        slot.via_control = via_control as u8;
-        slot.foreign = foreign as u8;
-        slot.aborted = 0;
-        if forgotten {
-            half_open(store, &mut endpoint, -1);
         }
+        None if !foreign => endpoint.missed |= missed::ATTEMPTS,
+        None => {}
     }
+}
+
+/// Fills a slot, but for the time.
+#[cfg_attr(target_arch = "bpf", inline(never))]
+fn begin_attempt(slot: &mut Attempt, scene: &Scene, via_control: bool, foreign: bool) {
+    slot.syn_ack_at = 0;
+    slot.ack_at = 0;
+    slot.rst_at = 0;
+    slot.client = scene.source;
+    slot.isn = scene.segment.sequence;
+    slot.server_isn = 0;
+    slot.port = scene.segment.source;
+    slot.syns = 1;
+    slot.via_control = via_control as u8;
+    slot.foreign = foreign as u8;
+    slot.aborted = 0;
 }
 
 /// Whether the SYN was seen before: by the endpoint `id`, or by the one that had its port before.
@@ -109,10 +114,10 @@ fn half_open<S: Store>(store: &S, endpoint: &mut Endpoint, delta: i32) {
 #[cfg_attr(target_arch = "bpf", inline(never))]
 fn free_slot<'a>(
     endpoint: &'a mut Endpoint,
-    client: &Address,
-    port: u16,
+    scene: &Scene,
     foreign: bool,
 ) -> Option<&'a mut Attempt> {
+    let (client, port) = (&scene.source, scene.segment.source);
     let mut best = usize::MAX;
     for at in 0..endpoint.attempts.len() {
         let attempt = &endpoint.attempts[at];

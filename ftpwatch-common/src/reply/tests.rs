@@ -201,6 +201,20 @@ fn forms_of_228() {
 }
 
 #[test]
+fn a_reply_that_is_cut() {
+    let cut = |bytes: &[u8]| {
+        let mut decoder = ReplyDecoder::START;
+        decode(&mut decoder, bytes);
+        decoder.cut()
+    };
+    assert_eq!(cut(b"227 Entering Passive Mode (10,0,"), Some(227));
+    assert_eq!(cut(b"229-Entering\r\n"), Some(229));
+    assert_eq!(cut(b"227 (1,2,3,4,5,6)\r\n"), None);
+    assert_eq!(cut(b"226 ok"), None);
+    assert_eq!(cut(b"22"), None);
+}
+
+#[test]
 fn a_multi_line_reply_is_one_reply() {
     let banner = "220-Welcome\r\n227 Entering Passive Mode (1,2,3,4,5,6)\r\n220-x\r\n 220 y\r\n220 ready\r\n";
     assert_eq!(

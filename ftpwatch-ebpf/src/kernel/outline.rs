@@ -13,7 +13,6 @@ use ftpwatch_common::{
 use super::{
     maps::{CONTROLS, SCRATCH},
     store::Maps,
-    trace,
 };
 
 /// [`engine::say`], with a packed [`Said`].
@@ -22,20 +21,6 @@ use super::{
 pub extern "C" fn say(id: u64, said: u64, now: u64) -> u32 {
     engine::say(&Maps, id, Said::unpack(said), now);
     0
-}
-
-/// [`engine::publish`], with the scratch space's endpoint. Non-zero when it was stored.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn publish() -> u32 {
-    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
-        return 0;
-    };
-    // SAFETY: the scratch space is this processor's own, and the caller is done with it.
-    let endpoint = unsafe { &mut (*scratch).endpoint };
-    let stored = engine::publish(&Maps, endpoint);
-    trace::advertised(endpoint);
-    u32::from(stored)
 }
 
 /// The scene's control connection, which the caller holds.
@@ -72,12 +57,22 @@ pub extern "C" fn command(now: u64) -> u32 {
     0
 }
 
-/// [`engine::reply`] of the control connection at hand.
+/// [`engine::reply`] of the control connection at hand. Non-zero when it goes on to [`advertise`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn reply(sequence: u32, now: u64) -> u32 {
+pub extern "C" fn reply(now: u64) -> u32 {
+    match held_control() {
+        Some(control) => u32::from(engine::reply(&Maps, control, now)),
+        None => 0,
+    }
+}
+
+/// [`engine::advertise`] of the control connection at hand.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn advertise(sequence: u32, now: u64) -> u32 {
     if let Some(control) = held_control() {
-        engine::reply(&Maps, control, sequence, now);
+        engine::advertise(&Maps, control, sequence, now);
     }
     0
 }

@@ -10,7 +10,7 @@ use ftpwatch_common::{
     packet::{self, Bytes, Icmp, Link, Skip},
 };
 
-use super::{maps::SCRATCH, skb::Skb, store::Maps, trace, xdp::Frame};
+use super::{maps::SCRATCH, outline, skb::Skb, store::Maps, trace, xdp::Frame};
 
 /// tc, ingress and egress, on a link with Ethernet headers.
 #[classifier]
@@ -34,8 +34,8 @@ pub fn ftpwatch_xdp(context: XdpContext) -> u32 {
     match packet::walk(&frame.linear(), Link::Ethernet, frame.total()) {
         Ok(segment) => {
             let interest = engine::gate(&Maps, &segment);
-            if interest.any() {
-                take_frame(&frame, interest);
+            if interest.any() && take_frame(&frame, interest) {
+                outline::data();
             }
         }
         Err(Skip::Icmp(icmp)) => take_icmp(&frame, icmp),
@@ -65,12 +65,16 @@ fn classify(context: &TcContext, link: Link) {
         // Most packets end here.
         Ok(segment) => {
             let interest = engine::gate(&Maps, &segment);
-            if interest.any() {
-                take(&skb, link, interest);
+            if interest.any() && take(&skb, link, interest) {
+                outline::data();
             }
         }
         Err(Skip::Icmp(icmp)) => take_icmp(&skb, icmp),
-        Err(Skip::Short) => take_slowly(&skb, link),
+        Err(Skip::Short) => {
+            if take_slowly(&skb, link) {
+                outline::data();
+            }
+        }
         Err(_) => {}
     }
 }
@@ -86,16 +90,18 @@ fn scene() -> Option<&'static mut Scene> {
 // What follows are functions of their own, and walk again, so that the gate's stack stays small: it and
 // theirs together must fit into 512 bytes.
 
-/// A segment of interest.
+/// A segment of interest. Returns whether it goes on to `data`.
 #[inline(never)]
-fn take(skb: &Skb, link: Link, interest: Interest) {
+fn take(skb: &Skb, link: Link, interest: Interest) -> bool {
     if let Some(scene) = scene()
         && let Ok(segment) = packet::walk(&skb.linear(), link, skb.total())
     {
         scene.segment = segment;
-        engine::take(skb, &Maps, scene, interest);
+        let data = engine::take(skb, &Maps, scene, interest);
         trace::segment(scene);
+        return data;
     }
+    false
 }
 
 /// An ICMP message, whose quotation is read by copying: errors are rare.
@@ -108,26 +114,27 @@ fn take_icmp<B: Bytes>(packet: &B, icmp: Icmp) {
 
 /// Headers beyond the linear part: rare, and worth a copy.
 #[inline(never)]
-fn take_slowly(skb: &Skb, link: Link) {
+fn take_slowly(skb: &Skb, link: Link) -> bool {
     if let Some(scene) = scene()
         && let Ok(segment) = packet::walk(skb, link, skb.total())
     {
         scene.segment = segment;
         let interest = engine::gate(&Maps, &scene.segment);
-        if interest.any() {
-            engine::take(skb, &Maps, scene, interest);
-        }
+        return interest.any() && engine::take(skb, &Maps, scene, interest);
     }
+    false
 }
 
 /// [`take`] for XDP.
 #[inline(never)]
-fn take_frame(frame: &Frame, interest: Interest) {
+fn take_frame(frame: &Frame, interest: Interest) -> bool {
     if let Some(scene) = scene()
         && let Ok(segment) = packet::walk(&frame.linear(), Link::Ethernet, frame.total())
     {
         scene.segment = segment;
-        engine::take(frame, &Maps, scene, interest);
+        let data = engine::take(frame, &Maps, scene, interest);
         trace::segment(scene);
+        return data;
     }
+    false
 }

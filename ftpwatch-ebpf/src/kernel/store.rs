@@ -18,7 +18,7 @@ use ftpwatch_common::{
 use super::{
     lock::{Held, add},
     maps::{CONTROL_PORT, CONTROLS, ENDPOINTS, IDS, INDEX, NEWS, PORTS, SCRATCH, TALLY},
-    outline,
+    outline, trace,
 };
 
 /// Ids of one processor: enough for 30,000 a second for a year.
@@ -141,6 +141,13 @@ impl Store for Maps {
     }
 
     #[inline(always)]
+    fn with_room<R>(&self, make: impl FnOnce(&mut Endpoint) -> R) -> Option<R> {
+        let scratch = SCRATCH.get_ptr_mut(0)?;
+        // SAFETY: the scratch space is this processor's own, and `endpoint` is used here alone.
+        Some(make(unsafe { &mut (*scratch).endpoint }))
+    }
+
+    #[inline(always)]
     fn insert_endpoint(&self, endpoint: &mut Endpoint) -> bool {
         let stored = ENDPOINTS
             .insert(endpoint.id, &*endpoint, u64::from(BPF_NOEXIST))
@@ -149,6 +156,7 @@ impl Store for Maps {
             self.count(Counter::EndpointsFull);
             endpoint.why = Why::Unstored as u32;
         }
+        trace::advertised(endpoint);
         self.tell_endpoint(endpoint);
         stored
     }
@@ -221,18 +229,9 @@ impl Store for Maps {
     }
 
     #[inline(always)]
-    fn advertise(&self, fill: impl FnOnce(&mut Endpoint)) -> bool {
-        let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
-            return false;
-        };
-        // SAFETY: the scratch space is this processor's own; `publish` reads it after `fill` is done.
-        fill(unsafe { &mut (*scratch).endpoint });
-        outline::publish() != 0
-    }
-
-    #[inline(always)]
-    fn data(&self, _: &Scene) {
-        outline::data();
+    fn advertise(&self, control: &mut Control, sequence: u32, now: u64) {
+        outline::advertise(sequence, now);
+        changed(control);
     }
 
     #[inline(always)]
@@ -252,9 +251,10 @@ impl Store for Maps {
     }
 
     #[inline(always)]
-    fn reply(&self, control: &mut Control, sequence: u32, now: u64) {
-        outline::reply(sequence, now);
+    fn reply(&self, control: &mut Control, now: u64) -> bool {
+        let advertises = outline::reply(now) != 0;
         changed(control);
+        advertises
     }
 
     #[inline(always)]

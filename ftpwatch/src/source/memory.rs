@@ -89,7 +89,9 @@ impl Memory {
                 segment,
                 ..Scene::EMPTY
             };
-            engine::take(&packet, self, &mut scene, interest);
+            if engine::take(&packet, self, &mut scene, interest) {
+                engine::data(self, &scene);
+            }
         }
         Ok(segment)
     }
@@ -242,6 +244,10 @@ impl Store for Memory {
         Held::take(&self.endpoints, id)
     }
 
+    fn with_room<R>(&self, make: impl FnOnce(&mut Endpoint) -> R) -> Option<R> {
+        Some(make(&mut { Endpoint::EMPTY }))
+    }
+
     fn insert_endpoint(&self, endpoint: &mut Endpoint) -> bool {
         let entry = Some(Box::new(*endpoint));
         self.endpoints.borrow_mut().insert(endpoint.id, entry);
@@ -290,14 +296,8 @@ impl Store for Memory {
         }
     }
 
-    fn advertise(&self, fill: impl FnOnce(&mut Endpoint)) -> bool {
-        let mut endpoint = Endpoint::EMPTY;
-        fill(&mut endpoint);
-        engine::publish(self, &mut endpoint)
-    }
-
-    fn data(&self, scene: &Scene) {
-        engine::data(self, scene);
+    fn advertise(&self, control: &mut Control, sequence: u32, now: u64) {
+        engine::advertise(self, control, sequence, now);
     }
 
     fn rejected(&self, scene: &Scene) {
@@ -312,8 +312,8 @@ impl Store for Memory {
         engine::command(self, control, now);
     }
 
-    fn reply(&self, control: &mut Control, sequence: u32, now: u64) {
-        engine::reply(self, control, sequence, now);
+    fn reply(&self, control: &mut Control, now: u64) -> bool {
+        engine::reply(self, control, now)
     }
 
     fn end(&self, control: &mut Control, how: GiveUp, now: u64) {

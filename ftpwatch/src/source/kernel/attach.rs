@@ -262,6 +262,12 @@ fn attach_error(interface: &str, hook: &str, error: &ProgramError) -> Error {
             format!("{interface} has another XDP program: {why}"),
             "Use --hook tcx, or take that program off: `ip link set dev NAME xdp off`.",
         ),
+        Some(Errno::ENOENT) if hook == "clsact" => Error::host(
+            format!(
+                "{interface} cannot be watched: this kernel has no clsact qdisc, or no BPF filters for it"
+            ),
+            "Load them: `modprobe sch_ingress cls_bpf`.",
+        ),
         Some(Errno::EINVAL) if hook == "tcx" => Error::host(
             format!("this kernel has no tcx for {interface}"),
             "Use --hook auto or --hook clsact; tcx needs Linux 6.6 or newer.",
