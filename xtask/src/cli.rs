@@ -20,6 +20,8 @@ pub enum Chore {
     Test { quick: bool, filters: Vec<String> },
     /// Build the demo and become it.
     Demo,
+    /// Run each fuzz target for so long.
+    Fuzz { seconds: u64 },
     /// Print what the kernel's verifier makes of the programs.
     Verifier,
     /// What has to hold before a change goes in.
@@ -36,6 +38,8 @@ Commands:
   demo                     see ftpwatch find a broken FTP server, in network namespaces of its own
   build [CARGO ARGS]       build target/release/ftpwatch
   test [--quick] [FILTER…] run the tests, those that need root too; --quick leaves these out
+  fuzz [SECONDS]           feed the decoders, the engine and the capture reader what libFuzzer comes up with: each for
+                           SECONDS (60), from the captures on
   verifier                 print how many instructions the kernel verified, program by program
   ci                       formatting, clippy and all tests: what has to hold before a change goes in
   setup [--tests]          install what building needs, and with --tests what only the tests need
@@ -77,6 +81,7 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Chore> {
         },
         "setup" => setup(&mut parser)?,
         "test" => test(&mut parser)?,
+        "fuzz" => fuzz(&mut parser)?,
         "demo" => alone(&mut parser, Chore::Demo)?,
         "verifier" => alone(&mut parser, Chore::Verifier)?,
         "ci" => alone(&mut parser, Chore::Ci)?,
@@ -109,6 +114,23 @@ fn test(parser: &mut lexopt::Parser) -> Result<Chore> {
         }
     }
     Ok(Chore::Test { quick, filters })
+}
+
+/// For how long each target is fuzzed where nobody says.
+const FUZZED_FOR: u64 = 60;
+
+fn fuzz(parser: &mut lexopt::Parser) -> Result<Chore> {
+    let seconds = match parser.next()? {
+        None => FUZZED_FOR,
+        Some(Short('h') | Long("help")) => return Ok(Chore::Help(HELP)),
+        Some(Value(seconds)) => seconds.parse()?,
+        Some(other) => return Err(other.unexpected().into()),
+    };
+    // For libFuzzer, zero is no limit.
+    if seconds == 0 {
+        bail!("targets are fuzzed for a second at least");
+    }
+    alone(parser, Chore::Fuzz { seconds })
 }
 
 /// A command that takes nothing.
@@ -164,6 +186,15 @@ mod tests {
             filters: vec!["tcx".to_owned(), "v6".to_owned()],
         };
         assert_eq!(parsed("test tcx --quick v6").unwrap(), chore);
+    }
+
+    #[test]
+    fn fuzz_takes_seconds() {
+        assert_eq!(parsed("fuzz").unwrap(), Chore::Fuzz { seconds: 60 });
+        assert_eq!(parsed("fuzz 5").unwrap(), Chore::Fuzz { seconds: 5 });
+        for line in ["fuzz 0", "fuzz -1", "fuzz soon", "fuzz 1 2"] {
+            assert!(parsed(line).is_err(), "{line}");
+        }
     }
 
     #[test]

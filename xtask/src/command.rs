@@ -3,6 +3,7 @@
 mod build;
 mod ci;
 mod demo;
+mod fuzz;
 mod run;
 mod setup;
 mod test;
@@ -11,6 +12,7 @@ mod verifier;
 pub use build::build;
 pub use ci::ci;
 pub use demo::demo;
+pub use fuzz::fuzz;
 pub use run::run;
 pub use setup::setup;
 pub use test::test;

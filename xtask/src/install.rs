@@ -40,6 +40,11 @@ pub fn for_demo() -> Result<()> {
     tools::install(&tools::FOR_DEMO)
 }
 
+/// What fuzzing needs besides: libFuzzer is C++, and built along.
+pub fn for_fuzzing() -> Result<()> {
+    tools::install(&tools::FOR_FUZZING)
+}
+
 /// What is checked besides the tests: rustup's minimal profile has neither of these.
 pub fn for_ci() -> Result<()> {
     tools::install_components()

@@ -31,6 +31,7 @@ fn start(chore: Chore) -> anyhow::Result<()> {
         Chore::Run { ftpwatch_args } => command::run(ftpwatch_args),
         Chore::Test { quick, filters } => command::test(quick, &filters),
         Chore::Demo => command::demo(),
+        Chore::Fuzz { seconds } => command::fuzz(seconds),
         Chore::Verifier => command::verifier(),
         Chore::Ci => command::ci(),
     }
