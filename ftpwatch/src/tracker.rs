@@ -191,10 +191,7 @@ impl Tracker {
     pub fn take(&mut self, record: Record, now: u64, truth: &mut dyn Truth) {
         match record {
             Record::Endpoint(endpoint) => {
-                // News of an endpoint that is done with, or whose first news were lost: then it is found
-                // when the store is compared with.
-                let first = [Why::Advertised as u32, Why::Unstored as u32].contains(&endpoint.why);
-                if first || self.known.contains_key(&endpoint.id) {
+                if self.known.contains_key(&endpoint.id) || is_first(&endpoint, truth) {
                     self.take_endpoint(endpoint, now, truth);
                 }
             }
@@ -219,7 +216,12 @@ impl Tracker {
     }
 
     /// Compares with all that the store has, after news were lost: what is new is taken in, what is known
-    /// is brought up to date, what is gone is over. What was retired must be out of the store before.
+    /// is brought up to date, what is gone is over. What was retired must be out of the store before, and
+    /// what is retired because of it before the next news are taken in.
+    ///
+    /// `now` is when the comparison began. Of what came since, the lists may know one part and not another:
+    /// `endpoints` must have been made before `controls`, so that none of them is without its control
+    /// connection.
     pub fn reconcile(
         &mut self,
         controls: &[Control],
@@ -231,16 +233,24 @@ impl Tracker {
             for news in session::news_of(control) {
                 self.take_session(&news, now, truth);
             }
-            // Ends go unseen: a client that was switched off, a firewall that forgot. If it comes to life
-            // again, it is picked up in the middle.
-            if now.saturating_sub(control.last_at) > IDLE && !self.has_undecided(control.id) {
-                self.take_session(&session::news(control, Progress::Ended, now), now, truth);
-            }
         }
         let mut endpoints = endpoints.to_vec();
         endpoints.sort_by_key(|endpoint| endpoint.advertised_at);
         for endpoint in endpoints {
             self.take_endpoint(endpoint, now, truth);
+        }
+        // Ends come last: they are the ends of the endpoints as well.
+        for control in controls {
+            let ended = control.ended_at != 0 && control.ended_at <= now;
+            // Ends go unseen: a client that was switched off, a firewall that forgot. If it comes to life
+            // again, it is picked up in the middle.
+            let idle = now.saturating_sub(control.last_at) > IDLE;
+            if ended {
+                let news = session::news(control, Progress::Ended, control.ended_at);
+                self.take_session(&news, now, truth);
+            } else if idle && !self.has_undecided(control.id) {
+                self.take_session(&session::news(control, Progress::Ended, now), now, truth);
+            }
         }
         let present: HashSet<u64> = controls.iter().map(|control| control.id).collect();
         for id in self.sessions.end_absent(&present, now) {
@@ -329,11 +339,12 @@ impl Tracker {
             return key;
         }
         let key = endpoint.id;
-        let before = session.latest.replace(key);
+        let session_id = session.id;
+        session.latest = Some(key);
         session.endpoints += 1;
         session.open_endpoints.insert(key);
-        let session_id = session.id;
         self.books.endpoints += 1;
+        self.count_sessions();
         self.known.insert(key, key);
         self.events.push(Event::Advertised(Box::new(endpoint)));
         self.endpoints.insert(
@@ -348,34 +359,40 @@ impl Tracker {
                 timer: None,
             },
         );
-        // The one before is done with, unless a failure of its is remembered.
-        if let Some(before) = before {
-            self.release(before, &endpoint);
+        // Those before are done with, unless they failed and are remembered.
+        for other in self.sessions.open_endpoints(session_id) {
+            self.release(other, &endpoint);
         }
         key
     }
 
-    /// `newer` has taken the place of the endpoint `key`.
+    /// `newer` has taken the place of the endpoint `key`, if that is older.
     fn release(&mut self, key: u64, newer: &Endpoint) {
         let Some(watched) = self.endpoints.get(&key) else {
             return;
         };
-        let same_port = watched.views.client_side().port == newer.port;
+        let view = watched.views.client_side();
+        if view.advertised_at >= newer.advertised_at {
+            return;
+        }
         match watched.outcome {
-            Some((outcome, _)) if !outcome.is_failure() || same_port => self.forget(key),
+            Some((outcome, _)) if !outcome.is_failure() || view.port == newer.port => {
+                self.forget(key);
+            }
             _ => {}
         }
     }
 
     fn take_session(&mut self, news: &SessionNews, now: u64, truth: &mut dyn Truth) {
-        let before = self.sessions.books();
         let ended = self.sessions.take(news, now + LINGER);
-        let after = self.sessions.books();
-        self.books.sessions += after.0 - before.0;
-        self.books.blind += after.1 - before.1;
+        self.count_sessions();
         if let Some(id) = ended {
             self.end_session(id, now, truth);
         }
+    }
+
+    fn count_sessions(&mut self) {
+        (self.books.sessions, self.books.blind) = self.sessions.books();
     }
 
     /// The session is over, and nothing more will be said of its endpoints.
@@ -505,7 +522,7 @@ impl Tracker {
         };
         let facts = watched.views.facts();
         let late = outcome.is_failure() && facts.connected_at.is_some() && !watched.late_told;
-        let transfer = !watched.transfer_told && transfer_failed(&facts, decided_at);
+        let transfer = !watched.transfer_told && transfer_failed(&facts, outcome, decided_at);
         if late && let Some(case) = self.case(key) {
             self.books.late += 1;
             self.events.push(Event::Late(Box::new(case)));
@@ -585,13 +602,27 @@ fn fault_of(view: &Endpoint, server: &Server) -> Option<Fault> {
     .filter(|fault| *fault != Fault::Mismatch || !server.is_known(view.address))
 }
 
+/// Whether these are the first news of an endpoint that is not known. News of one that is done with come
+/// after all where the store was compared with meanwhile: then it is out of the store. Later news of one
+/// whose first were lost have to wait for the comparison.
+fn is_first(endpoint: &Endpoint, truth: &mut dyn Truth) -> bool {
+    endpoint.why == Why::Unstored as u32
+        || (endpoint.why == Why::Advertised as u32 && truth.endpoint(endpoint.id).is_some())
+}
+
 /// Whether the server said after the outcome that the transfer failed. A transfer that the client itself
 /// aborted (426 after ABOR) did not fail.
-fn transfer_failed(facts: &Facts, decided_at: u64) -> bool {
+fn transfer_failed(facts: &Facts, outcome: Outcome, decided_at: u64) -> bool {
     let aborted = matches!(facts.gave_up, Some((_, GiveUp::Abort)));
+    // A connection is a fact when it is made, not when it is heard of.
+    let connected_at = facts.connected_at.or(facts.foreign_connected_at);
+    let since = match (outcome, connected_at) {
+        (Outcome::Connected, Some(at)) => at,
+        _ => decided_at,
+    };
     match facts.final_reply {
-        Some((at, 421 | 425 | 522)) => at > decided_at,
-        Some((at, 426)) => at > decided_at && !aborted,
+        Some((at, 421 | 425 | 522)) => at > since,
+        Some((at, 426)) => at > since && !aborted,
         _ => false,
     }
 }

@@ -54,6 +54,8 @@ pub struct Session {
     fingerprint: u64,
     /// Views that have not ended.
     open: usize,
+    /// It was told of, before the last of its endpoints was found.
+    told: bool,
 }
 
 /// A view of a session.
@@ -168,6 +170,7 @@ impl Sessions {
                         latest: None,
                         fingerprint,
                         open: 1,
+                        told: false,
                     },
                 );
                 id
@@ -183,14 +186,19 @@ impl Sessions {
         );
     }
 
-    /// The session of an endpoint. News of it may have been lost, so it may be new.
+    /// The session of an endpoint. News of it may have been lost, so it may be new; or those of the endpoint,
+    /// and the session was told of without it.
     pub fn of(&mut self, endpoint: &Endpoint) -> &mut Session {
         let id = endpoint.control;
         let known = self.views.get(&id).map(|view| view.session);
         let key = known.filter(|session| self.sessions.contains_key(session));
         let key = key.unwrap_or_else(|| {
-            self.views.remove(&id);
+            let told = self.views.remove(&id).is_some();
             self.open(id, endpoint.flow, 0, endpoint.advertised_at);
+            if told && let Some(session) = self.sessions.get_mut(&id) {
+                session.told = true;
+                self.seen -= 1;
+            }
             id
         });
         self.sessions
@@ -273,17 +281,21 @@ impl Sessions {
         }
     }
 
-    /// The session is over.
+    /// The session is over. Returned where it is to be told of.
     pub fn end(&mut self, id: u64) -> Option<Session> {
         let session = self.sessions.remove(&id)?;
         self.fingerprints.remove(&session.fingerprint);
-        Some(session)
+        Some(session).filter(|session| !session.told)
     }
 
     /// Watching is over: the sessions that are still open, in the order they were opened.
     pub fn finish(&mut self, now: u64) -> Vec<Session> {
-        let mut sessions: Vec<Session> =
-            self.sessions.drain().map(|(_, session)| session).collect();
+        let mut sessions: Vec<Session> = self
+            .sessions
+            .drain()
+            .map(|(_, session)| session)
+            .filter(|session| !session.told)
+            .collect();
         sessions.sort_by_key(|session| (session.opened_at, session.id));
         for session in &mut sessions {
             session.ended_at = now;
@@ -293,12 +305,11 @@ impl Sessions {
     }
 }
 
-/// What news there were of a control connection, as its entry tells.
+/// What news there were of a control connection before its end, as its entry tells.
 pub fn news_of(control: &Control) -> impl Iterator<Item = News> {
     let opened = Some(news(control, Progress::Opened, control.opened_at));
     let blind = (control.blind != 0).then(|| news(control, Progress::Blind, control.last_at));
-    let ended = (control.ended_at != 0).then(|| news(control, Progress::Ended, control.ended_at));
-    opened.into_iter().chain(blind).chain(ended)
+    opened.into_iter().chain(blind)
 }
 
 /// News of a control connection.

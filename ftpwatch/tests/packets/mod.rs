@@ -3,7 +3,11 @@
 //! What belongs here: building bytes and keeping sequence numbers, for whatever tests the engine, the kernel's programs
 //! or the tracker. Nothing here knows what a packet means to ftpwatch.
 
-#![allow(dead_code, reason = "each test file uses a part of the builder")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test file uses a part of the builder"
+)]
 
 mod conversation;
 mod data;
