@@ -246,10 +246,14 @@ impl<'a> Watch<'a> {
         self.compared = Instant::now();
         self.take_news();
         self.retire();
+        let now = monotonic_now();
         let truth = self.kernel.truth();
-        let (controls, endpoints) = (truth.controls(), truth.endpoints());
-        self.tracker
-            .reconcile(&controls, &endpoints, monotonic_now(), truth);
+        // In this order, so that no endpoint is without its control connection.
+        let endpoints = truth.endpoints();
+        let controls = truth.controls();
+        self.tracker.reconcile(&controls, &endpoints, now, truth);
+        // News that are still in the ring must not find what is done with.
+        self.retire();
     }
 
     fn follow_interfaces(&mut self) {
