@@ -115,7 +115,7 @@ pub fn publish<S: Store>(store: &S, endpoint: &mut Endpoint) -> bool {
     store.count(Counter::Advertised);
     let flow = &endpoint.flow;
     endpoint.previous = store.index(&IndexKey::new(flow.server, endpoint.port, flow.client));
-    shadow(store, endpoint.previous, endpoint.control);
+    shadow(store, endpoint);
     // Found first, there second: a SYN cannot come before the reply has gone by.
     let mut indexed = true;
     for_each_key(endpoint.address, &endpoint.flow, endpoint.port, |key| {
@@ -143,11 +143,13 @@ pub fn forget_keys<S: Store>(store: &S, endpoint: &Endpoint) {
 }
 
 /// Two control connections of one client were given the same address and port: a SYN can only be the
-/// newer one's, so the older one's absence proves nothing.
+/// newer one's, so the older one's absence proves nothing. Not so where both are one, seen before and after
+/// address translation: the reply has the same sequence numbers then.
 #[inline(always)]
-fn shadow<S: Store>(store: &S, previous: u64, control: u64) {
-    if let Found::Held(mut endpoint) = store.endpoint(previous)
-        && endpoint.control != control
+fn shadow<S: Store>(store: &S, newer: &Endpoint) {
+    if let Found::Held(mut endpoint) = store.endpoint(newer.previous)
+        && endpoint.control != newer.control
+        && endpoint.reply_end != newer.reply_end
         && endpoint.released == 0
     {
         endpoint.missed |= missed::SHADOWED;
