@@ -4,7 +4,11 @@
 //! What belongs here: scenarios, and what it takes to play them to a store and to look at what it has then. Expectations
 //! come from the contract. What an outcome is made of that is the tracker's business, and tested beside it.
 
-#![allow(dead_code, reason = "each test file uses a part of the scenarios")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test file uses a part of the scenarios"
+)]
 
 pub mod errors;
 pub mod gaps;
@@ -101,6 +105,7 @@ macro_rules! for_each_scenario {
                 port_that_was_refused
                 port_of_two_clients
                 port_of_two_sessions
+                port_seen_twice
                 four_tuple_opened_again
                 four_tuple_after_its_end
                 four_tuple_without_a_syn

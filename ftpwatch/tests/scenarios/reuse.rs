@@ -7,7 +7,7 @@ use ftpwatch_common::endpoint::missed;
 use super::replies::{assert_advertised, begun};
 use super::seen::attempts;
 use super::{Scenario, Script};
-use crate::packets::{Conversation, Family};
+use crate::packets::{Conversation, Family, advertisement};
 
 const PORT: u16 = 50_005;
 
@@ -70,7 +70,7 @@ pub fn port_that_was_refused(family: Family) -> Scenario {
 pub fn port_of_two_clients(family: Family) -> Scenario {
     let (mut one, mut script) = begun(family);
     let client = SocketAddr::new(family.client(8), 40_000);
-    let mut other = Conversation::between(client, one.server);
+    let mut other = Conversation::between(client, one.server).again();
     script.send_all(other.opening());
     script.send_all(one.exchange(PORT));
     script.send_all(other.exchange(PORT));
@@ -99,7 +99,7 @@ pub fn port_of_two_clients(family: Family) -> Scenario {
 pub fn port_of_two_sessions(family: Family) -> Scenario {
     let (mut one, mut script) = begun(family);
     let client = SocketAddr::new(family.client(7), 40_001);
-    let mut other = Conversation::between(client, one.server);
+    let mut other = Conversation::between(client, one.server).again();
     script.send_all(other.opening());
     script.send_all(one.exchange(PORT));
     script.send_all(other.exchange(PORT));
@@ -110,6 +110,31 @@ pub fn port_of_two_sessions(family: Family) -> Scenario {
         };
         assert_eq!((first.connected, first.missed), (0, missed::SHADOWED));
         assert_eq!((second.connected, second.missed), (1, 0));
+    })
+}
+
+/// One control connection, before and after the translation of the server's address: no other, although it has another
+/// four-tuple.
+pub fn port_seen_twice(family: Family) -> Scenario {
+    let mut outside = Conversation::new(family);
+    let server = SocketAddr::new(family.private(10), 21);
+    let mut inside = outside.translated(outside.client, server);
+    let mut script = Script::new();
+    for (inside, outside) in inside.opening().into_iter().zip(outside.opening()) {
+        script.send(inside).send(outside);
+    }
+    let line = advertisement(family.server(10), PORT);
+    for talk in [&mut inside, &mut outside] {
+        script.send(talk.client("PASV"));
+        script.send(talk.server(&line));
+    }
+    script.send_all(outside.data(PORT).handshake());
+    Scenario::new(script, |seen| {
+        let [inside, outside] = seen.endpoints.as_slice() else {
+            panic!("{:?}", seen.endpoints);
+        };
+        assert_eq!((inside.missed, outside.missed), (0, 0));
+        assert_eq!((inside.connected, outside.connected), (0, 1));
     })
 }
 
