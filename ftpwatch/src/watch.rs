@@ -105,7 +105,7 @@ impl<'a> Watch<'a> {
         let analysis = &options.analysis;
         let log = options.verbose >= 2;
         let mut kernel = Kernel::load(&Settings {
-            control_ports: analysis.control_ports.clone(),
+            control_ports: analysis.control_ports(),
             hook: options.hook,
             log,
         })?;
