@@ -205,10 +205,13 @@ mod tests {
 
     fn verbs(bytes: &[u8]) -> Vec<Verb> {
         let mut decoder = CommandDecoder::START;
-        bytes
-            .iter()
-            .filter_map(|&b| decoder.step(b).then(|| decoder.verb()))
-            .collect()
+        let mut verbs = Vec::new();
+        for &byte in bytes {
+            if decoder.step(byte) {
+                verbs.push(decoder.verb());
+            }
+        }
+        verbs
     }
 
     #[test]

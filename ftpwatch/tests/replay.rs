@@ -8,7 +8,7 @@
 mod bench;
 mod folder;
 mod packets;
-#[allow(unused_imports, unused_macros, reason = "no scenario is played here")]
+#[allow(unused_macros, reason = "no scenario is played here")]
 mod scenarios;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -14,18 +14,14 @@ fn decode_all(bytes: &[u8]) -> Vec<Seen> {
 }
 
 fn decode(decoder: &mut ReplyDecoder, bytes: &[u8]) -> Vec<Seen> {
-    bytes
-        .iter()
-        .filter_map(|&byte| {
-            decoder.step(byte).then(|| {
-                (
-                    decoder.code(),
-                    decoder.advertised(),
-                    String::from_utf8_lossy(decoder.text().as_bytes()).into_owned(),
-                )
-            })
-        })
-        .collect()
+    let mut seen = Vec::new();
+    for &byte in bytes {
+        if decoder.step(byte) {
+            let text = String::from_utf8_lossy(decoder.text().as_bytes());
+            seen.push((decoder.code(), decoder.advertised(), text.into_owned()));
+        }
+    }
+    seen
 }
 
 fn advertised(reply: &str) -> Vec<Advertised> {
