@@ -92,6 +92,11 @@ fn replay(program: Program) {
         }
     }
     println!("{program:?}: {packets} packets, {endpoints} endpoints");
+    // All that are known to have one are Ethernet's.
+    assert!(
+        endpoints > 0 || program == Program::Ip,
+        "there is no endpoint"
+    );
     assert!(failed.is_empty(), "failed: {failed:?}");
     bench.assert_all_ports_shut();
 }
