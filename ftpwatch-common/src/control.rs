@@ -151,6 +151,42 @@ impl Queue {
     }
 }
 
+/// How many bytes of a segment that came too early are kept. A power of two, for the verifier.
+pub const HELD_BYTES: usize = 256;
+
+/// A segment of the server's that came before the one that goes before it.
+///
+/// Just one, and only a short one: replies are. What does not fit is read as far as it can be, and counted
+/// as a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Early {
+    /// Its payload.
+    pub bytes: [u8; HELD_BYTES],
+    /// Its sequence number.
+    pub sequence: u32,
+    /// Bytes of payload. Zero: none is held.
+    pub length: u32,
+}
+
+impl Early {
+    /// None is held.
+    pub const NONE: Self = Self {
+        bytes: [0; HELD_BYTES],
+        sequence: 0,
+        length: 0,
+    };
+
+    /// What there is to read once everything before `next` has been: from where in `bytes`, and how many.
+    /// `None` while bytes are missing in between, or where nothing is held.
+    #[inline(always)]
+    #[must_use]
+    pub fn due(&self, next: u32) -> Option<(u32, u32)> {
+        let skip = next.wrapping_sub(self.sequence);
+        (self.length > 0 && skip < FAR).then(|| (skip, self.length.saturating_sub(skip)))
+    }
+}
+
 /// A control connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
@@ -173,6 +209,8 @@ pub struct Control {
     pub queue: Queue,
     /// The server's replies.
     pub reply: ReplyDecoder,
+    /// A segment of the server's that came too early.
+    pub early: Early,
     /// Who speaks to whom.
     pub flow: Flow,
     /// The client's bytes.
@@ -207,6 +245,7 @@ impl Control {
         lock: 0,
         queue: Queue::EMPTY,
         reply: ReplyDecoder::START,
+        early: Early::NONE,
         flow: crate::endpoint::Endpoint::EMPTY.flow,
         from_client: Stream { next: 0 },
         from_server: Stream { next: 0 },

@@ -12,7 +12,7 @@ use core::ops::DerefMut;
 
 use crate::{
     address::{Address, Flow, IndexKey},
-    control::Control,
+    control::{Control, HELD_BYTES},
     counter::Counter,
     endpoint::{Endpoint, GiveUp},
     packet::{Bytes, Icmp, Rejection, Segment, flag},
@@ -24,7 +24,7 @@ mod data;
 mod endpoint;
 mod retire;
 
-pub use control::{advertise, begin, command, end, reply};
+pub use control::{advertise, begin, command, early_byte, end, late, reply};
 pub use data::{rejected, take as data};
 pub use endpoint::{Said, say};
 pub use retire::{Request, retire};
@@ -116,6 +116,8 @@ pub trait Store {
     fn advertise(&self, control: &mut Control, sequence: u32, now: u64);
     /// [`rejected`].
     fn rejected(&self, scene: &Scene);
+    /// [`early_byte`] for each of the `length` bytes from `first` on.
+    fn scan_early(&self, control: &mut Control, first: u32, length: u32, now: u64);
     /// [`begin`].
     fn begin(&self, scene: &Scene);
     /// [`command`]. `control` is `scene.flow`'s, and held.
@@ -136,6 +138,20 @@ pub trait Visit {
 pub trait Payload {
     /// Shows `visitor` the `length` bytes at `offset`, in order. `false` when not all could be read.
     fn scan<V: Visit>(&self, offset: u32, length: u32, visitor: &mut V) -> bool;
+    /// Copies the `length` bytes at `offset` into `room`. `false` when that is not all of them, or more than
+    /// there is room for.
+    fn keep(&self, offset: u32, length: u32, room: &mut [u8; HELD_BYTES]) -> bool;
+}
+
+/// What is left to do once a segment was taken in. It is the caller's to do, since the kernel's stack has no
+/// room for one below the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Next {
+    /// [`late`]: what came before its time is due.
+    pub late: bool,
+    /// [`data`].
+    pub data: bool,
 }
 
 /// A segment that passed the gate, and who speaks to whom. In the kernel it lives in a map, not on the
@@ -227,27 +243,26 @@ pub fn gate<S: Store>(store: &S, segment: &Segment) -> Interest {
 }
 
 /// Takes in a segment that passed the gate, as far as it is of a control connection. `scene` has the segment;
-/// the rest is filled in. Returns whether it goes on to [`data`]: that is the caller's to do, since the
-/// kernel's stack has no room for one below the other.
+/// the rest is filled in.
 #[inline(always)]
-#[must_use]
 pub fn take<P: Bytes + Payload, S: Store>(
     packet: &P,
     store: &S,
     scene: &mut Scene,
     interest: Interest,
-) -> bool {
+) -> Next {
     if !scene
         .segment
         .addresses(packet, &mut scene.source, &mut scene.destination)
     {
         store.count(Counter::Unreadable);
-        return false;
+        return Next::default();
     }
-    if interest.to_server || interest.from_server {
-        control::take(packet, store, scene, interest);
+    let of_control = interest.to_server || interest.from_server;
+    Next {
+        late: of_control && control::take(packet, store, scene, interest),
+        data: interest.data,
     }
-    interest.data
 }
 
 /// Takes in an ICMP message. Only an error about a segment to or from a port that is being watched is of

@@ -145,4 +145,4 @@ impl Record {
 const _: () = assert!(size_of::<Endpoint>() == 624);
 const _: () = assert!(size_of::<Session>() == 72);
 const _: () = assert!(size_of::<Line>() == 176);
-const _: () = assert!(size_of::<crate::control::Control>() == 352);
+const _: () = assert!(size_of::<crate::control::Control>() == 616);

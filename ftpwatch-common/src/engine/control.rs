@@ -7,7 +7,7 @@ use super::{
 use crate::{
     address::{Address, Flow},
     command::{CommandDecoder, Verb},
-    control::{Arrival, Control, Queue, Stream},
+    control::{Arrival, Control, HELD_BYTES, Queue, Stream},
     counter::Counter,
     endpoint::{Attempt, Endpoint, GiveUp, RejectedSegment, missed},
     packet::{Bytes, Segment, flag},
@@ -18,22 +18,24 @@ use crate::{
 const CLIENT_FIN: u8 = 1;
 const SERVER_FIN: u8 = 2;
 
-/// Finds out which side the segment comes from, and takes it in.
+/// Finds out which side the segment comes from, and takes it in. Returns whether a segment is held that came
+/// too early.
 #[inline(always)]
 pub fn take<P: Bytes + Payload, S: Store>(
     packet: &P,
     store: &S,
     scene: &mut Scene,
     interest: Interest,
-) {
+) -> bool {
     store.count(Counter::ControlSegments);
     if interest.to_server {
         scene.sent_by_client();
         match store.control(&scene.flow) {
             Found::Held(mut control) => {
-                return from_client(packet, store, &scene.segment, &mut control);
+                from_client(packet, store, &scene.segment, &mut control);
+                return control.early.length > 0;
             }
-            Found::Busy => return,
+            Found::Busy => return false,
             Found::Missing => {}
         }
     }
@@ -46,8 +48,10 @@ pub fn take<P: Bytes + Payload, S: Store>(
         }
         if let Found::Held(mut control) = store.control(&scene.flow) {
             from_server(packet, store, &scene.segment, &mut control, greeting);
+            return control.early.length > 0;
         }
     }
+    false
 }
 
 /// What a segment of the server's begins like.
@@ -153,6 +157,7 @@ fn open<S: Store>(control: &mut Control, store: &S, scene: &Scene) {
     control.transfer = [0; 4];
     control.command = CommandDecoder::START;
     control.reply = ReplyDecoder::START;
+    control.early.length = 0;
     control.awaiting = 0;
     control.client_visible = 0;
     control.blind = scene.blind;
@@ -255,11 +260,25 @@ fn from_server<P: Bytes + Payload, S: Store>(
     if control.ended_at != 0 || segment.has(flag::SYN) {
         return;
     }
+    let before = control.from_server;
     let arrival = control.from_server.take(segment.sequence, segment.length);
     if arrival == Arrival::Foreign {
         return;
     }
     control.last_at = now;
+    if control.early.length > 0 && control.early.sequence == segment.sequence {
+        // The same again, or from another interface.
+        control.from_server = before;
+        return;
+    }
+    if let Arrival::New { gap: true, .. } = arrival
+        && hold(packet, segment, control)
+    {
+        // It may never come, and nobody say so.
+        lose(store, control, missed::REPLIES);
+        control.from_server = before;
+        return;
+    }
     if segment.has(flag::ACK) && control.from_client.acknowledged(segment.acknowledgement) {
         lose(store, control, missed::COMMANDS);
         control.command = CommandDecoder::START;
@@ -297,6 +316,55 @@ fn from_server<P: Bytes + Payload, S: Store>(
     }
 }
 
+/// Keeps a segment that came before the one that goes before it. `false` when it cannot be kept, or another is.
+#[cfg_attr(target_arch = "bpf", inline(never))]
+fn hold<P: Payload>(packet: &P, segment: &Segment, control: &mut Control) -> bool {
+    let early = &mut control.early;
+    let ends = segment.flags & (flag::FIN | flag::RST) != 0;
+    let fits = segment.length > 0 && segment.length as usize <= HELD_BYTES;
+    if control.blind != 0 || early.length > 0 || ends || segment.fragment || !fits {
+        return false;
+    }
+    if !packet.keep(segment.payload, segment.length, &mut early.bytes) {
+        return false;
+    }
+    early.sequence = segment.sequence;
+    early.length = segment.length;
+    true
+}
+
+/// Reads the segment that was held, where its time has come: everything before it has been read, or is known
+/// to be missing.
+#[inline(always)]
+pub fn late<S: Store>(store: &S, scene: &Scene) {
+    let Found::Held(mut control) = store.control(&scene.flow) else {
+        return;
+    };
+    let now = store.now();
+    let Some((first, length)) = control.early.due(control.from_server.next) else {
+        return;
+    };
+    if length > 0 && control.blind == 0 {
+        control.from_server.next = control.early.sequence.wrapping_add(control.early.length);
+        store.scan_early(&mut control, first, length, now);
+    }
+    control.early.length = 0;
+}
+
+/// Takes the byte number `at` of the segment that was held.
+#[inline(always)]
+pub fn early_byte<S: Store>(store: &S, control: &mut Control, at: u32, now: u64) {
+    let byte = control.early.bytes[at as usize & (HELD_BYTES - 1)];
+    let sequence = control.early.sequence.wrapping_add(at);
+    Replies {
+        control,
+        store,
+        sequence,
+        now,
+    }
+    .byte(byte);
+}
+
 /// Whether the segment ends like a line. Ciphertext that begins like a reply does not end like one as well.
 #[cfg_attr(target_arch = "bpf", inline(never))]
 fn ends_line<P: Bytes>(packet: &P, segment: &Segment) -> bool {
@@ -326,9 +394,17 @@ fn is_new_connection(control: &Control, segment: &Segment) -> bool {
 #[inline(always)]
 fn acknowledge<S: Store>(store: &S, control: &mut Control, acknowledgement: u32, now: u64) {
     if control.from_server.acknowledged(acknowledgement) {
-        lose(store, control, missed::REPLIES);
+        // Counted already, where what comes after the gap is held.
+        if control.early.length == 0 {
+            lose(store, control, missed::REPLIES);
+        }
         control.reply.resume();
         control.queue = Queue::EMPTY;
+        // What is held was not missed, and is read next.
+        let early = &control.early;
+        if early.length > 0 && (acknowledgement.wrapping_sub(early.sequence) as i32) >= 0 {
+            control.from_server.next = early.sequence;
+        }
     }
     if control.awaiting != 0 && (acknowledgement.wrapping_sub(control.reply_end) as i32) >= 0 {
         control.awaiting = 0;
@@ -368,6 +444,7 @@ pub fn end<S: Store>(store: &S, control: &mut Control, how: GiveUp, now: u64) {
         return;
     }
     control.ended_at = now;
+    control.early.length = 0;
     if let Some(code) = control.reply.cut() {
         store.count(Counter::Undecodable);
         tell_line(store, control, About::Undecodable, code, now);

@@ -87,6 +87,18 @@ pub extern "C" fn end(how: u32, now: u64) -> u32 {
     0
 }
 
+/// [`engine::late`], with the scratch space's scene.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn late() -> u32 {
+    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+        return 0;
+    };
+    // SAFETY: the scratch space is this processor's own, and the caller changes nothing meanwhile.
+    engine::late(&Maps, unsafe { &(*scratch).scene });
+    0
+}
+
 /// [`engine::data`], with the scratch space's scene.
 #[unsafe(no_mangle)]
 #[inline(never)]

@@ -6,7 +6,7 @@ use aya_ebpf::{
     programs::{TcContext, XdpContext},
 };
 use ftpwatch_common::{
-    engine::{self, Interest, Request, Scene},
+    engine::{self, Interest, Next, Request, Scene},
     packet::{self, Bytes, Icmp, Link, Skip},
 };
 
@@ -34,8 +34,8 @@ pub fn ftpwatch_xdp(context: XdpContext) -> u32 {
     match packet::walk(&frame.linear(), Link::Ethernet, frame.total()) {
         Ok(segment) => {
             let interest = engine::gate(&Maps, &segment);
-            if interest.any() && take_frame(&frame, interest) {
-                outline::data();
+            if interest.any() {
+                go_on(take_frame(&frame, interest));
             }
         }
         Err(Skip::Icmp(icmp)) => take_icmp(&frame, icmp),
@@ -65,18 +65,34 @@ fn classify(context: &TcContext, link: Link) {
         // Most packets end here.
         Ok(segment) => {
             let interest = engine::gate(&Maps, &segment);
-            if interest.any() && take(&skb, link, interest) {
-                outline::data();
+            if interest.any() {
+                go_on(take(&skb, link, interest));
             }
         }
         Err(Skip::Icmp(icmp)) => take_icmp(&skb, icmp),
-        Err(Skip::Short) => {
-            if take_slowly(&skb, link) {
-                outline::data();
-            }
-        }
+        Err(Skip::Short) => go_on(take_slowly(&skb, link)),
         Err(_) => {}
     }
+}
+
+/// What is left to do with a segment: [`LATE`] and [`DATA`].
+#[inline(always)]
+fn go_on(next: u32) {
+    if next & LATE != 0 {
+        outline::late();
+    }
+    if next & DATA != 0 {
+        outline::data();
+    }
+}
+
+const LATE: u32 = 1;
+const DATA: u32 = 2;
+
+/// As one number: a function of its own can return no more.
+#[inline(always)]
+const fn pack(next: Next) -> u32 {
+    next.late as u32 * LATE | next.data as u32 * DATA
 }
 
 /// This processor's scene.
@@ -90,18 +106,18 @@ fn scene() -> Option<&'static mut Scene> {
 // What follows are functions of their own, and walk again, so that the gate's stack stays small: it and
 // theirs together must fit into 512 bytes.
 
-/// A segment of interest. Returns whether it goes on to `data`.
+/// A segment of interest. Returns what is left to do.
 #[inline(never)]
-fn take(skb: &Skb, link: Link, interest: Interest) -> bool {
+fn take(skb: &Skb, link: Link, interest: Interest) -> u32 {
     if let Some(scene) = scene()
         && let Ok(segment) = packet::walk(&skb.linear(), link, skb.total())
     {
         scene.segment = segment;
-        let data = engine::take(skb, &Maps, scene, interest);
+        let next = pack(engine::take(skb, &Maps, scene, interest));
         trace::segment(scene);
-        return data;
+        return next;
     }
-    false
+    0
 }
 
 /// An ICMP message, whose quotation is read by copying: errors are rare.
@@ -114,27 +130,29 @@ fn take_icmp<B: Bytes>(packet: &B, icmp: Icmp) {
 
 /// Headers beyond the linear part: rare, and worth a copy.
 #[inline(never)]
-fn take_slowly(skb: &Skb, link: Link) -> bool {
+fn take_slowly(skb: &Skb, link: Link) -> u32 {
     if let Some(scene) = scene()
         && let Ok(segment) = packet::walk(skb, link, skb.total())
     {
         scene.segment = segment;
         let interest = engine::gate(&Maps, &scene.segment);
-        return interest.any() && engine::take(skb, &Maps, scene, interest);
+        if interest.any() {
+            return pack(engine::take(skb, &Maps, scene, interest));
+        }
     }
-    false
+    0
 }
 
 /// [`take`] for XDP.
 #[inline(never)]
-fn take_frame(frame: &Frame, interest: Interest) -> bool {
+fn take_frame(frame: &Frame, interest: Interest) -> u32 {
     if let Some(scene) = scene()
         && let Ok(segment) = packet::walk(&frame.linear(), Link::Ethernet, frame.total())
     {
         scene.segment = segment;
-        let data = engine::take(frame, &Maps, scene, interest);
+        let next = pack(engine::take(frame, &Maps, scene, interest));
         trace::segment(scene);
-        return data;
+        return next;
     }
-    false
+    0
 }

@@ -3,9 +3,15 @@
 use core::{arch::asm, ffi::c_void};
 
 use aya_ebpf::{check_bounds_signed, helpers::bpf_loop};
-use ftpwatch_common::engine::Visit;
+use ftpwatch_common::{
+    control::{Control, HELD_BYTES},
+    engine::{self, Visit},
+};
 
-use super::maps::{CHUNK, SCRATCH};
+use super::{
+    maps::{CHUNK, SCRATCH},
+    store::Maps,
+};
 
 /// A packet whose bytes can be copied out.
 pub trait Source {
@@ -15,6 +21,52 @@ pub trait Source {
     ///
     /// `to` has room for `length` bytes.
     unsafe fn copy(&self, offset: u32, to: *mut c_void, length: u32) -> bool;
+}
+
+/// Copies `length` bytes at `offset` into `room`. `false` when the packet does not have them, or there is no
+/// room for them.
+#[inline(always)]
+pub fn keep<S: Source>(source: &S, offset: u32, length: u32, room: &mut [u8; HELD_BYTES]) -> bool {
+    let length = i64::from(length);
+    if !check_bounds_signed(length, 1, HELD_BYTES as i64) {
+        return false;
+    }
+    // SAFETY: there is room for `length` bytes, which is checked above.
+    unsafe { source.copy(offset, room.as_mut_ptr().cast(), length as u32) }
+}
+
+/// Calls `early_byte` for each of the `length` bytes from `first` on that are held of `control`.
+#[inline(always)]
+pub fn scan_early(control: &mut Control, first: u32, length: u32, now: u64) {
+    let mut early = Early {
+        control,
+        first,
+        now,
+    };
+    // SAFETY: `each_early` takes what `early` is, which outlives the call.
+    unsafe {
+        bpf_loop(
+            whole_register(length),
+            each_early as *mut c_void,
+            (&raw mut early).cast(),
+            0,
+        );
+    }
+}
+
+/// What that loop needs.
+struct Early<'a> {
+    control: &'a mut Control,
+    first: u32,
+    now: u64,
+}
+
+/// The byte number `index`. Zero goes on.
+unsafe extern "C" fn each_early(index: u32, early: *mut c_void) -> i64 {
+    // SAFETY: `scan_early` passes its own `Early`, which lives until the loop is over.
+    let early = unsafe { &mut *early.cast::<Early<'_>>() };
+    engine::early_byte(&Maps, early.control, early.first + index, early.now);
+    0
 }
 
 /// What the loop needs.

@@ -18,7 +18,9 @@ use ftpwatch_common::{
 use super::{
     lock::{Held, add},
     maps::{CONTROL_PORT, CONTROLS, ENDPOINTS, IDS, INDEX, NEWS, PORTS, SCRATCH, TALLY},
-    outline, trace,
+    outline,
+    scan::scan_early,
+    trace,
 };
 
 /// Ids of one processor: enough for 30,000 a second for a year.
@@ -237,6 +239,11 @@ impl Store for Maps {
     #[inline(always)]
     fn rejected(&self, _: &Scene) {
         outline::rejected();
+    }
+
+    #[inline(always)]
+    fn scan_early(&self, control: &mut Control, first: u32, length: u32, now: u64) {
+        scan_early(control, first, length, now);
     }
 
     #[inline(always)]

@@ -4,13 +4,14 @@ use core::ffi::c_void;
 
 use aya_ebpf::{bindings::xdp_md, helpers::bpf_xdp_load_bytes, programs::XdpContext};
 use ftpwatch_common::{
+    control::HELD_BYTES,
     engine::{Payload, Visit},
     packet::Bytes,
 };
 
 use super::{
     linear::Linear,
-    scan::{Source, scan},
+    scan::{Source, keep, scan},
 };
 
 /// A frame on XDP.
@@ -69,5 +70,10 @@ impl Payload for Frame {
     #[inline(always)]
     fn scan<V: Visit>(&self, offset: u32, length: u32, visitor: &mut V) -> bool {
         scan(self, offset, length, visitor)
+    }
+
+    #[inline(always)]
+    fn keep(&self, offset: u32, length: u32, room: &mut [u8; HELD_BYTES]) -> bool {
+        keep(self, offset, length, room)
     }
 }

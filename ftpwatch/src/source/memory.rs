@@ -13,7 +13,7 @@ use std::{
 use bytemuck::Zeroable;
 use ftpwatch_common::{
     address::{Flow, IndexKey},
-    control::Control,
+    control::{Control, HELD_BYTES},
     counter::{COUNTERS, Counter},
     endpoint::{Endpoint, GiveUp},
     engine::{self, Found, Payload, Port, Request, Said, Scene, Store, Visit},
@@ -89,7 +89,11 @@ impl Memory {
                 segment,
                 ..Scene::EMPTY
             };
-            if engine::take(&packet, self, &mut scene, interest) {
+            let next = engine::take(&packet, self, &mut scene, interest);
+            if next.late {
+                engine::late(self, &scene);
+            }
+            if next.data {
                 engine::data(self, &scene);
             }
         }
@@ -304,6 +308,12 @@ impl Store for Memory {
         engine::rejected(self, scene);
     }
 
+    fn scan_early(&self, control: &mut Control, first: u32, length: u32, now: u64) {
+        for at in first..first + length {
+            engine::early_byte(self, control, at, now);
+        }
+    }
+
     fn begin(&self, scene: &Scene) {
         engine::begin(self, scene);
     }
@@ -342,5 +352,20 @@ impl Payload for Captured<'_> {
             visitor.byte(byte);
         }
         rest.len() >= length
+    }
+
+    fn keep(&self, offset: u32, length: u32, room: &mut [u8; HELD_BYTES]) -> bool {
+        let bytes = usize::try_from(offset)
+            .ok()
+            .zip(usize::try_from(length).ok())
+            .and_then(|(offset, length)| self.0.get(offset..)?.get(..length));
+        let room = bytes.and_then(|bytes| room.get_mut(..bytes.len()));
+        match (bytes, room) {
+            (Some(bytes), Some(room)) => {
+                room.copy_from_slice(bytes);
+                true
+            }
+            _ => false,
+        }
     }
 }

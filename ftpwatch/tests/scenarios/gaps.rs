@@ -88,7 +88,7 @@ pub fn in_the_middle_of_a_reply(family: Family) -> Scenario {
     })
 }
 
-/// Segments that overtook each other: the one that comes later is as good as missing.
+/// Segments that overtook each other are read in order. That one was missing for a while is not forgotten.
 pub fn and_order(family: Family) -> Scenario {
     let (mut talk, mut script) = advertised(family);
     script.send(talk.client("RETR a"));
@@ -97,7 +97,31 @@ pub fn and_order(family: Family) -> Scenario {
     script.send(talk.client_acks());
     Scenario::new(script, |seen| {
         let endpoint = seen.endpoint();
-        assert_eq!((endpoint.announced, endpoint.missed), (0, missed::REPLIES));
+        assert_eq!((endpoint.announced, endpoint.final_code), (150, 226));
+        assert_eq!(endpoint.missed, missed::REPLIES);
+    })
+}
+
+/// So is a reply whose halves overtook each other, each seen twice or not.
+pub fn and_the_order_of_halves(family: Family) -> Scenario {
+    let reply = b"227 Entering Passive Mode (203,0,113,10,195,83).\r\n";
+    let scripts = [false, true].map(|twice| {
+        let (mut talk, mut script) = begun(family);
+        script.send(talk.client("PASV"));
+        let first = talk.server_sends(&reply[..30]);
+        let second = talk.server_sends(&reply[30..]);
+        for packet in [second, first] {
+            script.send(packet.clone());
+            if twice {
+                script.send(packet);
+            }
+        }
+        script.send(talk.client_acks());
+        script
+    });
+    Scenario::any(scripts.into(), |seen| {
+        assert_eq!(seen.count(Counter::Advertised), 1);
+        assert_eq!(seen.endpoint().port, PORT);
     })
 }
 

@@ -22,6 +22,7 @@ pub mod retire;
 pub mod reuse;
 pub mod script;
 pub mod seen;
+pub mod tls;
 pub mod transfers;
 
 pub use host::Host;
@@ -46,6 +47,7 @@ macro_rules! for_each_scenario {
                 with_an_address
                 that_cannot_be_decoded
                 left_open
+                cut_by_the_end
                 and_arguments_are_not_kept
                 on_another_port
                 that_are_none
@@ -66,7 +68,7 @@ macro_rules! for_each_scenario {
                 in_the_clients_bytes_told_by_the_server
                 in_the_clients_bytes_told_by_an_empty_segment
                 in_the_middle_of_a_reply
-                and_order
+                and_order and_the_order_of_halves
                 and_what_follows
                 from_the_start
             }
@@ -106,11 +108,19 @@ macro_rules! for_each_scenario {
                 port_of_two_clients
                 port_of_two_sessions
                 port_seen_twice
+                port_that_is_a_control_port
                 four_tuple_opened_again
                 four_tuple_after_its_end
                 four_tuple_without_a_syn
                 late_packets_after_the_end
                 forgotten_in_the_middle
+            }
+            tls {
+                encrypted
+                refused
+                clear_again
+                from_the_start
+                from_the_start_elsewhere
             }
             transfers {
                 from_greeting_to_goodbye
@@ -128,8 +138,6 @@ macro_rules! for_each_scenario {
                 client_closes
                 client_resets
                 server_closes
-                encrypted
-                encryption_refused
                 more_commands_than_fit
                 telnet
             }
