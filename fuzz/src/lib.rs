@@ -71,7 +71,17 @@ impl Conversation {
     ///
     /// When they are too many for a packet.
     pub fn say(&mut self, side: Side, bytes: &[u8]) -> Vec<u8> {
-        let length = u16::try_from(bytes.len()).expect("a packet's payload");
+        self.say_again(side, &[], bytes)
+    }
+
+    /// `side` says `again`, which are the last bytes that it said, and then `bytes`.
+    ///
+    /// # Panics
+    ///
+    /// When they are too many for a packet.
+    pub fn say_again(&mut self, side: Side, again: &[u8], bytes: &[u8]) -> Vec<u8> {
+        let number = |bytes: &[u8]| u16::try_from(bytes.len()).expect("a packet's payload");
+        let (before, length) = (number(again), number(bytes));
         let (client, server) = ([198, 51, 100, 7], [203, 0, 113, 10]);
         let (client_port, server_port) = (40_000_u16.to_be_bytes(), 21_u16.to_be_bytes());
         let (from, to, ports, sequence, acknowledgement) = match side {
@@ -91,15 +101,16 @@ impl Conversation {
             ),
         };
         let mut packet = vec![0x45, 0];
-        packet.extend((40 + length).to_be_bytes());
+        packet.extend((40 + before + length).to_be_bytes());
         packet.extend([0, 1, 0x40, 0, 64, 6, 0, 0]);
         packet.extend(from);
         packet.extend(to);
         packet.extend(ports.concat());
-        packet.extend(sequence.to_be_bytes());
+        packet.extend(sequence.wrapping_sub(before.into()).to_be_bytes());
         packet.extend(acknowledgement.to_be_bytes());
         // ACK, and nothing else.
         packet.extend([0x50, 0x10, 0xff, 0xff, 0, 0, 0, 0]);
+        packet.extend(again);
         packet.extend(bytes);
         *sequence = sequence.wrapping_add(length.into());
         packet
