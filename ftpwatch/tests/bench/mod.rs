@@ -18,6 +18,7 @@ use ftpwatch_common::{
 use tokio::runtime::Runtime;
 
 use crate::scenarios::Store;
+use crate::scenarios::host::CONTROL_PORTS;
 
 /// `TC_ACT_UNSPEC`: no opinion.
 const TC_ACT_UNSPEC: u32 = u32::MAX;
@@ -71,7 +72,7 @@ impl Bench {
             .expect("a runtime can be had");
         let context = runtime.enter();
         let kernel = Kernel::load(&Settings {
-            control_ports: vec![21],
+            control_ports: CONTROL_PORTS.to_vec(),
             hook: Hook::Xdp,
             log,
         })

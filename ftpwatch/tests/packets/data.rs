@@ -84,6 +84,15 @@ impl Data {
         }
     }
 
+    /// The first bytes that the server sends.
+    pub fn server_sends(&self, bytes: &[u8]) -> Packet {
+        let (isn, server_isn) = (self.isn.wrapping_add(1), self.server_isn.wrapping_add(1));
+        Packet {
+            payload: bytes.to_vec(),
+            ..self.packet(false, flag::ACK, server_isn, isn)
+        }
+    }
+
     /// The server refuses: RST that acknowledges the SYN.
     pub fn refusal(&self) -> Packet {
         let next = self.isn.wrapping_add(1);

@@ -125,6 +125,63 @@ pub fn and_the_order_of_halves(family: Family) -> Scenario {
     })
 }
 
+/// A 227 in three segments, in this order, acknowledged at the end.
+fn thirds(family: Family, order: [usize; 3]) -> Script {
+    let (mut talk, mut script) = begun(family);
+    script.send(talk.client("PASV"));
+    let thirds = [
+        "227 Entering Pass",
+        "ive Mode (203,0,113,",
+        "10,195,83).\r\n",
+    ];
+    let segments = thirds.map(|third| talk.server_sends(third.as_bytes()));
+    script.send_all(order.map(|number| segments[number].clone()));
+    script.send(talk.client_acks());
+    script
+}
+
+/// As long as one is kept, and no other has to be.
+pub fn and_the_order_of_thirds(family: Family) -> Scenario {
+    let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [2, 0, 1]];
+    let scripts = orders.map(|order| thirds(family, order));
+    Scenario::any(scripts.into(), |seen| {
+        assert_eq!(seen.endpoint().port, PORT);
+        assert!(seen.endpoint().acked_at > seen.endpoint().advertised_at);
+    })
+}
+
+/// Two that wait are one too many: nothing is made of the rest.
+pub fn and_the_order_of_more_than_is_kept(family: Family) -> Scenario {
+    let scripts = [[1, 2, 0], [2, 1, 0]].map(|order| thirds(family, order));
+    Scenario::any(scripts.into(), |seen| {
+        assert_eq!(seen.endpoints, []);
+        assert_ne!(seen.count(Counter::Gaps), 0);
+    })
+}
+
+/// Nor is one kept that is longer than replies are.
+pub fn and_the_order_of_long_segments(family: Family) -> Scenario {
+    let script = |length: usize| {
+        let (mut talk, mut script) = advertised(family);
+        script.send(talk.client("RETR a"));
+        let first = talk.server("150 Here it comes");
+        let filler = "x".repeat(length - "226 \r\n".len());
+        script.send(talk.server(&format!("226 {filler}")));
+        script.send(first);
+        script.send(talk.client_acks());
+        script
+    };
+    let lengths = vec![255, 256, 257, 1_000];
+    Scenario::any(lengths.into_iter().map(script).collect(), |seen| {
+        let endpoint = seen.endpoint();
+        assert_eq!(endpoint.missed, missed::REPLIES);
+        // The longer ones are read when they come, as an answer to nobody knows what.
+        let kept = (endpoint.announced, endpoint.final_code) == (150, 226);
+        let passed = (endpoint.announced, endpoint.final_code) == (0, 0);
+        assert!(kept || passed, "{endpoint:?}");
+    })
+}
+
 /// What is advertised after a gap is whole again.
 pub fn and_what_follows(family: Family) -> Scenario {
     let (mut talk, mut script) = begun(family);

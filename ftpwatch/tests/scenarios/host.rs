@@ -15,6 +15,9 @@ use ftpwatch_common::{
 
 use super::Store;
 
+/// FTP, and FTP in TLS.
+pub const CONTROL_PORTS: [u16; 2] = [21, 990];
+
 /// From one step to the next.
 const STEP: u64 = 1_000;
 
@@ -35,7 +38,7 @@ impl Host {
     /// A store whose steps begin at `times`.
     pub fn at(link: Link, times: &[u64]) -> Self {
         Self {
-            memory: Memory::new(&[21]),
+            memory: Memory::new(&CONTROL_PORTS),
             link,
             now: 1_000_000_000,
             times: times.iter().copied().collect(),

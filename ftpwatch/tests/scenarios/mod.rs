@@ -68,7 +68,11 @@ macro_rules! for_each_scenario {
                 in_the_clients_bytes_told_by_the_server
                 in_the_clients_bytes_told_by_an_empty_segment
                 in_the_middle_of_a_reply
-                and_order and_the_order_of_halves
+                and_order
+                and_the_order_of_halves
+                and_the_order_of_thirds
+                and_the_order_of_more_than_is_kept
+                and_the_order_of_long_segments
                 and_what_follows
                 from_the_start
             }

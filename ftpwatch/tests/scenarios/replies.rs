@@ -283,6 +283,24 @@ pub fn left_open(family: Family) -> Scenario {
     })
 }
 
+/// The connection ends in the middle of an advertisement, wherever that is after its code: it was one, and nobody knows
+/// of what.
+pub fn cut_by_the_end(family: Family) -> Scenario {
+    let reply = reply(family).into_bytes();
+    let script = |at: usize| {
+        let (mut talk, mut script) = begun(family);
+        script.send(talk.client("PASV"));
+        script.send(talk.server_sends(&reply[..at]));
+        script.send(talk.server_rst());
+        script
+    };
+    Scenario::any((4..reply.len()).map(script).collect(), |seen| {
+        assert_eq!(seen.endpoints, []);
+        assert_eq!(seen.count(Counter::Undecodable), 1);
+        assert_eq!(seen.news(), ["opened", "banner", "undecodable", "ended"]);
+    })
+}
+
 /// Names of users and files, and passwords, are nowhere in what the engine keeps or tells.
 pub fn and_arguments_are_not_kept(family: Family) -> Scenario {
     let (mut talk, mut script) = begun(family);

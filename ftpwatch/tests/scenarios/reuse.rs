@@ -113,6 +113,19 @@ pub fn port_of_two_sessions(family: Family) -> Scenario {
     })
 }
 
+/// What is transferred may look like a reply; where it goes may be a control port, if there are many.
+pub fn port_that_is_a_control_port(family: Family) -> Scenario {
+    let (mut talk, mut script) = begun(family);
+    script.send_all(talk.exchange(990));
+    let data = talk.data(990);
+    script.send_all(data.handshake());
+    script.send(data.server_sends(b"220 This is a file\r\n227 (1,2,3,4,5,6)\r\n"));
+    Scenario::new(script, |seen| {
+        assert_eq!(seen.endpoint().connected, 1);
+        assert_eq!(seen.controls.len(), 1);
+    })
+}
+
 /// One control connection, before and after the translation of the server's address: no other, although it has another
 /// four-tuple.
 pub fn port_seen_twice(family: Family) -> Scenario {

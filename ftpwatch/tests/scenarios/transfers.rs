@@ -298,51 +298,6 @@ fn assert_given_up(seen: &Seen, how: GiveUp) {
     assert_eq!(seen.news(), news);
 }
 
-/// After 234 nothing can be read: not even what looks like a reply to whoever does not know where one begins.
-pub fn encrypted(family: Family) -> Scenario {
-    let (mut talk, mut script) = advertised(family);
-    script.send(talk.client("AUTH TLS"));
-    script.send(talk.server("234 Go on"));
-    script.send(talk.client_sends(b"\x16\x03\x01\x00\x05hello"));
-    script.send(
-        talk.server_sends(b"\x17\x03\x03\r\n227 Entering Passive Mode (203,0,113,10,195,80).\r\n"),
-    );
-    script.send(talk.client_sends(b"\x17\x03\x03\r\nQUIT\r\n"));
-    script.send_all(talk.closing());
-    Scenario::new(script, |seen| {
-        let endpoint = seen.endpoint();
-        assert_eq!(endpoint.missed, missed::REPLIES | missed::COMMANDS);
-        assert_eq!(gave_up(endpoint), GiveUp::ClientClosed);
-        assert_eq!(seen.control().blind, 1);
-        assert_eq!(
-            seen.news(),
-            [
-                "opened",
-                "banner",
-                "advertised",
-                "blind",
-                "gave up",
-                "ended"
-            ]
-        );
-        assert_eq!(seen.count(Counter::Gaps), 0);
-    })
-}
-
-pub fn encryption_refused(family: Family) -> Scenario {
-    let (mut talk, mut script) = begun(family);
-    script.send(talk.client("AUTH TLS"));
-    script.send(talk.server("530 No"));
-    // A 234 to something else is no consent.
-    script.send(talk.client("NOOP"));
-    script.send(talk.server("234 Odd"));
-    script.send_all(talk.exchange(PORT));
-    Scenario::new(script, move |seen| {
-        assert_advertised(seen.endpoint(), family, PORT);
-        assert_eq!(seen.control().blind, 0);
-    })
-}
-
 /// Replies cannot be told apart any more, and that is noted.
 pub fn more_commands_than_fit(family: Family) -> Scenario {
     let (mut talk, mut script) = advertised(family);
