@@ -515,6 +515,10 @@ impl<S: Store> Visit for Replies<'_, S> {
     #[inline(always)]
     fn byte(&mut self, byte: u8) {
         self.sequence = self.sequence.wrapping_add(1);
+        // What follows the reply to AUTH in its segment is TLS, whatever it looks like.
+        if self.control.blind != 0 {
+            return;
+        }
         if self.control.reply.step(byte) && self.store.reply(self.control, self.now) {
             self.store.advertise(self.control, self.sequence, self.now);
         }
