@@ -13,10 +13,10 @@
 
 #[cfg(target_arch = "bpf")]
 mod kernel {
-    mod linear;
     mod lock;
     mod maps;
     mod outline;
+    mod packet;
     mod programs;
     mod scan;
     mod skb;

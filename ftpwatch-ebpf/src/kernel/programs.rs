@@ -7,15 +7,23 @@ use aya_ebpf::{
 };
 use ftpwatch_common::{
     engine::{self, Interest, Next, Request, Scene},
-    packet::{self, Bytes, Icmp, Link, Skip},
+    packet::{Bytes, Icmp, Link, Skip, walk},
 };
 
-use super::{maps::SCRATCH, outline, skb::Skb, store::Maps, trace, xdp::Frame};
+use super::{
+    maps::SCRATCH,
+    outline,
+    packet::{Copied, Packet},
+    skb::Skb,
+    store::Maps,
+    trace,
+    xdp::Frame,
+};
 
 /// tc, ingress and egress, on a link with Ethernet headers.
 #[classifier]
 pub fn ftpwatch_ether(context: TcContext) -> i32 {
-    classify(&context, Link::Ethernet);
+    classify(&Skb::new(&context), Link::Ethernet);
     // "No opinion": the next program, or the qdisc's other filters, go on as if this one were not there.
     TC_ACT_UNSPEC
 }
@@ -23,24 +31,14 @@ pub fn ftpwatch_ether(context: TcContext) -> i32 {
 /// tc, ingress and egress, on a link without Ethernet headers.
 #[classifier]
 pub fn ftpwatch_ip(context: TcContext) -> i32 {
-    classify(&context, Link::Ip);
+    classify(&Skb::new(&context), Link::Ip);
     TC_ACT_UNSPEC
 }
 
 /// XDP, for the ingress half. XDP never sees what is sent.
 #[xdp]
 pub fn ftpwatch_xdp(context: XdpContext) -> u32 {
-    let frame = Frame::new(&context);
-    match packet::walk(&frame.linear(), Link::Ethernet, frame.total()) {
-        Ok(segment) => {
-            let interest = engine::gate(&Maps, &segment);
-            if interest.any() {
-                go_on(take_frame(&frame, interest));
-            }
-        }
-        Err(Skip::Icmp(icmp)) => take_icmp(&frame, icmp),
-        Err(_) => {}
-    }
+    classify(&Frame::new(&context), Link::Ethernet);
     XDP_PASS
 }
 
@@ -49,7 +47,7 @@ pub fn ftpwatch_xdp(context: XdpContext) -> u32 {
 #[classifier]
 pub fn ftpwatch_retire(context: TcContext) -> i32 {
     let skb = Skb::new(&context);
-    if let Some(bytes) = skb.load::<{ size_of::<Request>() }>(REQUEST_OFFSET) {
+    if let Some(bytes) = Copied(&skb).load::<{ size_of::<Request>() }>(REQUEST_OFFSET) {
         engine::retire(&Maps, &bytemuck::pod_read_unaligned(&bytes));
     }
     TC_ACT_UNSPEC
@@ -59,18 +57,17 @@ pub fn ftpwatch_retire(context: TcContext) -> i32 {
 const REQUEST_OFFSET: usize = 14;
 
 #[inline(always)]
-fn classify(context: &TcContext, link: Link) {
-    let skb = Skb::new(context);
-    match packet::walk(&skb.linear(), link, skb.total()) {
+fn classify<P: Packet>(packet: &P, link: Link) {
+    match walk(&packet.linear(), link, packet.total()) {
         // Most packets end here.
         Ok(segment) => {
             let interest = engine::gate(&Maps, &segment);
             if interest.any() {
-                go_on(take(&skb, link, interest));
+                go_on(take(packet, link, interest));
             }
         }
-        Err(Skip::Icmp(icmp)) => take_icmp(&skb, icmp),
-        Err(Skip::Short) => go_on(take_slowly(&skb, link)),
+        Err(Skip::Icmp(icmp)) => take_icmp(packet, icmp),
+        Err(Skip::Short) => go_on(take_slowly(packet, link)),
         Err(_) => {}
     }
 }
@@ -108,51 +105,37 @@ fn scene() -> Option<&'static mut Scene> {
 
 /// A segment of interest. Returns what is left to do.
 #[inline(never)]
-fn take(skb: &Skb, link: Link, interest: Interest) -> u32 {
+fn take<P: Packet>(packet: &P, link: Link, interest: Interest) -> u32 {
     if let Some(scene) = scene()
-        && let Ok(segment) = packet::walk(&skb.linear(), link, skb.total())
+        && let Ok(segment) = walk(&packet.linear(), link, packet.total())
     {
         scene.segment = segment;
-        let next = pack(engine::take(skb, &Maps, scene, interest));
+        let next = pack(engine::take(&Copied(packet), &Maps, scene, interest));
         trace::segment(scene);
         return next;
+    }
+    0
+}
+
+/// Headers beyond the linear part: rare, and worth a copy.
+#[inline(never)]
+fn take_slowly<P: Packet>(packet: &P, link: Link) -> u32 {
+    if let Some(scene) = scene()
+        && let Ok(segment) = walk(&Copied(packet), link, packet.total())
+    {
+        scene.segment = segment;
+        let interest = engine::gate(&Maps, &scene.segment);
+        if interest.any() {
+            return pack(engine::take(&Copied(packet), &Maps, scene, interest));
+        }
     }
     0
 }
 
 /// An ICMP message, whose quotation is read by copying: errors are rare.
 #[inline(never)]
-fn take_icmp<B: Bytes>(packet: &B, icmp: Icmp) {
+fn take_icmp<P: Packet>(packet: &P, icmp: Icmp) {
     if let Some(scene) = scene() {
-        engine::take_icmp(packet, &Maps, icmp, scene);
+        engine::take_icmp(&Copied(packet), &Maps, icmp, scene);
     }
-}
-
-/// Headers beyond the linear part: rare, and worth a copy.
-#[inline(never)]
-fn take_slowly(skb: &Skb, link: Link) -> u32 {
-    if let Some(scene) = scene()
-        && let Ok(segment) = packet::walk(skb, link, skb.total())
-    {
-        scene.segment = segment;
-        let interest = engine::gate(&Maps, &scene.segment);
-        if interest.any() {
-            return pack(engine::take(skb, &Maps, scene, interest));
-        }
-    }
-    0
-}
-
-/// [`take`] for XDP.
-#[inline(never)]
-fn take_frame(frame: &Frame, interest: Interest) -> u32 {
-    if let Some(scene) = scene()
-        && let Ok(segment) = packet::walk(&frame.linear(), Link::Ethernet, frame.total())
-    {
-        scene.segment = segment;
-        let next = pack(engine::take(frame, &Maps, scene, interest));
-        trace::segment(scene);
-        return next;
-    }
-    0
 }

@@ -4,36 +4,15 @@ use core::{arch::asm, ffi::c_void};
 
 use aya_ebpf::{check_bounds_signed, helpers::bpf_loop};
 use ftpwatch_common::{
-    control::{Control, HELD_BYTES},
+    control::Control,
     engine::{self, Visit},
 };
 
 use super::{
     maps::{CHUNK, SCRATCH},
+    packet::Packet,
     store::Maps,
 };
-
-/// A packet whose bytes can be copied out.
-pub trait Source {
-    /// Copies `length` bytes at `offset` to `to`. `false` when the packet does not have them.
-    ///
-    /// # Safety
-    ///
-    /// `to` has room for `length` bytes.
-    unsafe fn copy(&self, offset: u32, to: *mut c_void, length: u32) -> bool;
-}
-
-/// Copies `length` bytes at `offset` into `room`. `false` when the packet does not have them, or there is no
-/// room for them.
-#[inline(always)]
-pub fn keep<S: Source>(source: &S, offset: u32, length: u32, room: &mut [u8; HELD_BYTES]) -> bool {
-    let length = i64::from(length);
-    if !check_bounds_signed(length, 1, HELD_BYTES as i64) {
-        return false;
-    }
-    // SAFETY: there is room for `length` bytes, which is checked above.
-    unsafe { source.copy(offset, room.as_mut_ptr().cast(), length as u32) }
-}
 
 /// Calls `early_byte` for each of the `length` bytes from `first` on that are held of `control`.
 #[inline(always)]
@@ -81,7 +60,7 @@ struct Scan<'a, S, V> {
 
 /// Shows `visitor` the `length` bytes at `offset`. `false` when not all could be read.
 #[inline(always)]
-pub fn scan<S: Source, V: Visit>(source: &S, offset: u32, length: u32, visitor: &mut V) -> bool {
+pub fn scan<S: Packet, V: Visit>(source: &S, offset: u32, length: u32, visitor: &mut V) -> bool {
     let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
         return false;
     };
@@ -122,7 +101,7 @@ fn whole_register(number: u32) -> u32 {
 }
 
 /// The byte number `index`. Non-zero ends the loop.
-unsafe extern "C" fn each<S: Source, V: Visit>(index: u32, scan: *mut c_void) -> i64 {
+unsafe extern "C" fn each<S: Packet, V: Visit>(index: u32, scan: *mut c_void) -> i64 {
     // SAFETY: `scan` passes its own `Scan<S, V>`, which lives until the loop is over.
     let scan = unsafe { &mut *scan.cast::<Scan<'_, S, V>>() };
     let at = index as usize & (CHUNK - 1);
@@ -136,7 +115,7 @@ unsafe extern "C" fn each<S: Source, V: Visit>(index: u32, scan: *mut c_void) ->
     0
 }
 
-impl<S: Source, V: Visit> Scan<'_, S, V> {
+impl<S: Packet, V: Visit> Scan<'_, S, V> {
     /// Copies the next `CHUNK` bytes from `index` on, or what is left of them.
     #[inline(always)]
     fn load_chunk(&mut self, index: u32) -> bool {
