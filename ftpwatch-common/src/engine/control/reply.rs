@@ -1,0 +1,255 @@
+//! The server's replies, and the endpoints that they advertise.
+
+use super::{give_up, release, session::tell_session};
+use crate::{
+    address::Address,
+    command::Verb,
+    control::Control,
+    counter::Counter,
+    endpoint::{Attempt, Endpoint, GiveUp, RejectedSegment, missed},
+    engine::{Said, Store, Visit, endpoint::publish},
+    record::{About, Kind, Progress, Why},
+    reply::Advertised,
+};
+
+#[inline(always)]
+pub(super) fn tell_line<S: Store>(store: &S, control: &Control, about: About, code: u16, now: u64) {
+    store.tell_line(|line| {
+        line.kind = Kind::Line as u32;
+        line.about = about as u32;
+        line.control = control.id;
+        line.endpoint = control.current;
+        line.at = now;
+        line.text = *control.reply.text();
+        line.code = code;
+        line.pad = [0; 3];
+    });
+}
+
+pub(super) struct Replies<'a, S: Store> {
+    pub(super) control: &'a mut Control,
+    pub(super) store: &'a S,
+    pub(super) sequence: u32,
+    pub(super) now: u64,
+}
+
+impl<S: Store> Visit for Replies<'_, S> {
+    #[inline(always)]
+    fn byte(&mut self, byte: u8) {
+        self.sequence = self.sequence.wrapping_add(1);
+        // What follows the reply to AUTH in its segment is TLS, whatever it looks like.
+        if self.control.blind != 0 {
+            return;
+        }
+        if self.control.reply.step(byte) && self.store.reply(self.control, self.now) {
+            self.store.advertise(self.control, self.sequence, self.now);
+        }
+    }
+}
+
+/// A reply is complete: `control.reply` has it. Returns whether it goes on to [`advertise`]: that is the
+/// caller's to do, since the kernel's stack has no room for one below the other.
+#[inline(always)]
+#[must_use]
+pub fn reply<S: Store>(store: &S, control: &mut Control, now: u64) -> bool {
+    let advertises = matches!(control.reply.advertised(), Advertised::Endpoint(..));
+    Reply {
+        control,
+        store,
+        now,
+    }
+    .take();
+    advertises
+}
+
+/// A complete reply.
+struct Reply<'a, S: Store> {
+    control: &'a mut Control,
+    store: &'a S,
+    now: u64,
+}
+
+impl<S: Store> Reply<'_, S> {
+    #[inline(always)]
+    fn take(&mut self) {
+        let code = self.control.reply.code();
+        match self.control.reply.advertised() {
+            Advertised::Endpoint(..) => {
+                self.control.queue.pop_passive();
+                self.replace();
+            }
+            Advertised::Undecodable => {
+                self.control.queue.pop_passive();
+                self.replace();
+                self.store.count(Counter::Undecodable);
+                self.tell_line(About::Undecodable, code);
+            }
+            Advertised::Nothing if code < 200 => {
+                if code == 125 || code == 150 {
+                    self.announced(code);
+                }
+            }
+            Advertised::Nothing => self.answered(code),
+        }
+        if code == 220 {
+            self.tell_line(About::Banner, code);
+        }
+    }
+
+    /// A preliminary reply (RFC 959, section 4.2: 1yz).
+    #[inline(always)]
+    fn announced(&mut self, code: u16) {
+        let of_transfer = match self.control.queue.oldest() {
+            Some(verb) => verb == Verb::Transfer,
+            None => self.control.client_visible == 0,
+        };
+        if !of_transfer {
+            return;
+        }
+        self.say(Said::Announced(code));
+    }
+
+    /// A final reply: it answers the oldest command.
+    #[inline(always)]
+    fn answered(&mut self, code: u16) {
+        let of_transfer = match self.control.queue.pop() {
+            Some(Verb::Transfer) => true,
+            Some(Verb::Passive | Verb::Active) => {
+                self.replace();
+                return;
+            }
+            Some(Verb::Auth) if code == 234 => {
+                self.control.blind = 1;
+                // An endpoint that was advertised before is out of sight.
+                self.say(Said::Missed(missed::REPLIES | missed::COMMANDS));
+                tell_session(self.store, self.control, Progress::Blind, self.now);
+                return;
+            }
+            Some(_) => false,
+            None => self.control.client_visible == 0,
+        };
+        // Servers say 421 unasked when they have waited for the data connection long enough.
+        if of_transfer || code == 421 {
+            self.finished(code);
+        }
+    }
+
+    /// Of the endpoint at hand.
+    #[inline(always)]
+    fn say(&self, said: Said) {
+        self.store.say(self.control.current, said, self.now);
+    }
+
+    /// The final reply to the transfer command.
+    #[inline(always)]
+    fn finished(&mut self, code: u16) {
+        // Its words first: whoever hears that it failed, wants to know them.
+        if matches!(code, 421 | 425 | 522) {
+            self.tell_line(About::Failure, code);
+        }
+        self.say(Said::Finished(code));
+    }
+
+    /// The server answered a PASV, EPSV, PORT or EPRT: what it advertised before is not waited for.
+    #[inline(always)]
+    fn replace(&mut self) {
+        give_up(self.store, self.control, GiveUp::Replaced, self.now);
+        release(self.store, self.control);
+    }
+
+    #[inline(always)]
+    fn tell_line(&self, about: About, code: u16) {
+        tell_line(self.store, self.control, about, code, self.now);
+    }
+}
+
+/// The reply just completed advertises an endpoint, and ends before `sequence`.
+#[inline(always)]
+pub fn advertise<S: Store>(store: &S, control: &mut Control, sequence: u32, now: u64) {
+    let Advertised::Endpoint(address, port) = control.reply.advertised() else {
+        return;
+    };
+    let address = address.unwrap_or(control.flow.server);
+    let id = store.new_id();
+    let stored = store.with_room(|endpoint| {
+        {
+            // Every field is named, so that a new one cannot be forgotten.
+            let Endpoint {
+                kind,
+                why,
+                id: its_id,
+                control: its_control,
+                previous: its_previous,
+                advertised_at,
+                acked_at,
+                gave_up_at,
+                command_at,
+                announced_at,
+                final_at,
+                flow,
+                reply_end: its_reply_end,
+                address: its_address,
+                port: its_port,
+                code: its_code,
+                announced,
+                final_code,
+                command,
+                missed,
+                lock,
+                gave_up,
+                client_visible,
+                released,
+                connected,
+                half_open,
+                rejected_at,
+                rejected_by,
+                rejected_type,
+                rejected_code,
+                rejected,
+                pad,
+                attempts,
+                text,
+            } = endpoint;
+            *kind = Kind::Endpoint as u32;
+            *why = Why::Advertised as u32;
+            *its_id = id;
+            *its_control = control.id;
+            *its_previous = 0;
+            *advertised_at = now;
+            *acked_at = 0;
+            *gave_up_at = 0;
+            *command_at = 0;
+            *announced_at = 0;
+            *final_at = 0;
+            *flow = control.flow;
+            *its_reply_end = sequence;
+            *its_address = address;
+            *its_port = port;
+            *its_code = control.reply.code();
+            *announced = 0;
+            *final_code = 0;
+            *command = [0; 4];
+            *missed = 0;
+            *lock = 0;
+            *gave_up = GiveUp::None as u8;
+            *client_visible = control.client_visible;
+            *released = 0;
+            *connected = 0;
+            *half_open = 0;
+            *rejected_at = 0;
+            *rejected_by = Address::ANY;
+            *rejected_type = 0;
+            *rejected_code = 0;
+            *rejected = RejectedSegment::None as u8;
+            *pad = [0; 5];
+            *attempts = [Attempt::FREE; 4];
+            *text = *control.reply.text();
+        }
+        publish(store, endpoint)
+    });
+    if stored == Some(true) {
+        control.current = id;
+        control.reply_end = sequence;
+        control.awaiting = 1;
+    }
+}

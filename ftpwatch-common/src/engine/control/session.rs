@@ -1,0 +1,175 @@
+//! How a control connection begins, goes out of sight, comes back, and ends.
+
+use super::{give_up, release, reply::tell_line};
+use crate::{
+    address::Flow,
+    command::CommandDecoder,
+    control::{Arrival, Control, Queue, Stream},
+    counter::Counter,
+    endpoint::GiveUp,
+    engine::{Found, Scene, Store, endpoint::find},
+    packet::{Bytes, Segment, flag},
+    record::{About, Kind, Progress},
+    reply::ReplyDecoder,
+};
+
+/// What a segment of the server's begins like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Greeting {
+    /// A reply.
+    Reply,
+    /// A TLS record, on the port of implicit FTPS.
+    Tls,
+    /// Something else.
+    Other,
+}
+
+/// The port of implicit FTPS (IANA: ftps).
+const IMPLICIT_TLS: u16 = 990;
+
+/// A TLS handshake record (RFC 8446, section 5.1), as far as its version's first byte.
+const TLS_HANDSHAKE: [u8; 2] = [22, 3];
+
+/// A connection is first seen by what its server says, since anybody can send a SYN, and on a wide range of
+/// control ports not everything is FTP.
+#[cfg_attr(target_arch = "bpf", inline(never))]
+pub(super) fn greeting<P: Bytes>(packet: &P, segment: &Segment) -> Greeting {
+    if segment.length < 4 || segment.flags & (flag::SYN | flag::RST | flag::FIN) != 0 {
+        return Greeting::Other;
+    }
+    match packet.load::<4>(segment.payload as usize) {
+        Some([a, b, c, d])
+            if (b'1'..=b'6').contains(&a)
+                && b.is_ascii_digit()
+                && c.is_ascii_digit()
+                && matches!(d, b' ' | b'-' | b'\r' | b'\n') =>
+        {
+            Greeting::Reply
+        }
+        Some([a, b, ..]) if segment.source == IMPLICIT_TLS && [a, b] == TLS_HANDSHAKE => {
+            Greeting::Tls
+        }
+        _ => Greeting::Other,
+    }
+}
+
+/// Makes an entry for the control connection, unless there is one; anew where the four-tuple was used
+/// again and the entry is the old connection's.
+#[inline(always)]
+pub fn begin<S: Store>(store: &S, scene: &Scene) {
+    let Scene { segment, flow, .. } = scene;
+    match store.control(flow) {
+        Found::Missing if is_data(store, flow) => {}
+        Found::Missing => {
+            store.open_control(flow, |control| open(control, store, scene));
+        }
+        Found::Held(mut control) => {
+            let mut stream = control.from_server;
+            let again = match stream.take(segment.sequence, segment.length) {
+                Arrival::Foreign => true,
+                Arrival::New { .. } => control.ended_at != 0,
+                Arrival::Old => false,
+            };
+            if again {
+                end(store, &mut control, GiveUp::ServerClosed, store.now());
+                open(&mut control, store, scene);
+            }
+        }
+        Found::Busy => {}
+    }
+}
+
+/// Whether the four-tuple is a data connection's: with many control ports, a passive port may be one of them,
+/// and what is transferred may look like a reply.
+#[inline(always)]
+fn is_data<S: Store>(store: &S, flow: &Flow) -> bool {
+    let id = find(store, &flow.server, flow.server_port, &flow.client);
+    match store.endpoint(id) {
+        Found::Held(mut endpoint) => {
+            let attempt = endpoint.attempt_of(&flow.client, flow.client_port);
+            attempt.is_some()
+        }
+        _ => false,
+    }
+}
+
+/// Begins a control connection with a segment of its server's.
+#[inline(always)]
+fn open<S: Store>(control: &mut Control, store: &S, scene: &Scene) {
+    let Scene { segment, flow, .. } = scene;
+    let now = store.now();
+    control.id = store.new_id();
+    control.current = 0;
+    control.opened_at = now;
+    control.last_at = now;
+    control.ended_at = 0;
+    control.fingerprint = u64::from(segment.sequence) << 32 | u64::from(segment.acknowledgement);
+    control.queue = Queue::EMPTY;
+    control.flow = *flow;
+    control.from_client = Stream {
+        next: segment.acknowledgement,
+    };
+    control.from_server = Stream {
+        next: segment.sequence,
+    };
+    control.reply_end = 0;
+    control.transfer = [0; 4];
+    control.command = CommandDecoder::START;
+    control.reply = ReplyDecoder::START;
+    control.early.length = 0;
+    control.awaiting = 0;
+    control.client_visible = 0;
+    control.blind = scene.blind;
+    control.fins = 0;
+    tell_session(store, control, Progress::Opened, now);
+    if control.blind != 0 {
+        tell_session(store, control, Progress::Blind, now);
+    }
+}
+
+#[inline(always)]
+pub(super) fn tell_session<S: Store>(store: &S, control: &Control, progress: Progress, now: u64) {
+    store.tell_session(|session| {
+        session.kind = Kind::Session as u32;
+        session.progress = progress as u32;
+        session.id = control.id;
+        session.at = now;
+        session.fingerprint = control.fingerprint;
+        session.flow = control.flow;
+        session.pad = 0;
+    });
+}
+
+/// Whether the segment ends like a line. Ciphertext that begins like a reply does not end like one as well.
+#[cfg_attr(target_arch = "bpf", inline(never))]
+pub(super) fn ends_line<P: Bytes>(packet: &P, segment: &Segment) -> bool {
+    let end = segment.payload + segment.length;
+    packet.load::<2>(end as usize - 2) == Some(*b"\r\n")
+}
+
+/// After CCC the control connection is in clear text again (RFC 4217, section 12.3). The reply that says so is
+/// the last one in ciphertext, so what shows it is the first one in clear.
+#[inline(always)]
+pub(super) fn see_again(control: &mut Control) {
+    control.blind = 0;
+    control.reply = ReplyDecoder::START;
+    control.command = CommandDecoder::START;
+    control.queue = Queue::EMPTY;
+}
+
+/// The control connection is over.
+#[inline(always)]
+pub fn end<S: Store>(store: &S, control: &mut Control, how: GiveUp, now: u64) {
+    if control.ended_at != 0 {
+        return;
+    }
+    control.ended_at = now;
+    control.early.length = 0;
+    if let Some(code) = control.reply.cut() {
+        store.count(Counter::Undecodable);
+        tell_line(store, control, About::Undecodable, code, now);
+    }
+    give_up(store, control, how, now);
+    release(store, control);
+    tell_session(store, control, Progress::Ended, now);
+}
