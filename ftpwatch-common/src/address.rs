@@ -64,6 +64,28 @@ pub struct Flow {
     pub server_port: u16,
 }
 
+impl Flow {
+    /// Its two hosts.
+    #[inline(always)]
+    #[must_use]
+    pub const fn pair(&self) -> Pair {
+        Pair {
+            client: self.client,
+            server: self.server,
+        }
+    }
+}
+
+/// The two hosts of a control connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Pod, Zeroable)]
+#[repr(C)]
+pub struct Pair {
+    /// Who opened the control connection.
+    pub client: Address,
+    /// Who accepted it.
+    pub server: Address,
+}
+
 /// Where a SYN looks for its endpoint: the address and port that it goes to, and who sends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Pod, Zeroable)]
 #[repr(C)]

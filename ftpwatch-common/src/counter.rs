@@ -24,10 +24,12 @@ pub enum Counter {
     Gaps,
     /// Records that found no room in the ring buffer.
     RingFull,
+    /// Data connections of encrypted sessions that were not watched: too many at a time.
+    GuessesFull,
 }
 
 /// How many counters there are.
-pub const COUNTERS: usize = Counter::RingFull as usize + 1;
+pub const COUNTERS: usize = Counter::GuessesFull as usize + 1;
 
 impl Counter {
     /// All of them, in order, with their names.
@@ -42,5 +44,6 @@ impl Counter {
         (Self::Undecodable, "undecodable"),
         (Self::Gaps, "gaps"),
         (Self::RingFull, "ring_full"),
+        (Self::GuessesFull, "guesses_full"),
     ];
 }

@@ -14,6 +14,10 @@ use crate::{
 /// How many connection attempts are remembered per endpoint.
 pub const ATTEMPTS: usize = 4;
 
+/// The code of an endpoint that no readable reply advertised: a client with an encrypted session to this server
+/// opens a connection to another of its ports, and that is most likely a data connection.
+pub const GUESSED: u16 = 0;
+
 /// How a client gave up on an endpoint, or how its control connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -177,6 +181,8 @@ pub struct Endpoint {
     pub announced_at: u64,
     /// When the final reply to the transfer command came.
     pub final_at: u64,
+    /// When the reply was last sent again, not having been acknowledged.
+    pub resent_at: u64,
 
     /// Held by the processor that changes the entry.
     pub lock: u64,
@@ -188,7 +194,7 @@ pub struct Endpoint {
     pub address: Address,
     /// The advertised port, host order.
     pub port: u16,
-    /// 227, 228 or 229.
+    /// 227, 228 or 229. [`GUESSED`] where no reply could be read.
     pub code: u16,
     /// 125 or 150.
     pub announced: u16,
@@ -219,8 +225,10 @@ pub struct Endpoint {
     pub rejected_code: u8,
     /// A [`RejectedSegment`].
     pub rejected: u8,
+    /// How often the reply was sent again, up to 255.
+    pub resent: u8,
     /// Always zero.
-    pub pad: [u8; 5],
+    pub pad: [u8; 4],
 
     /// What was tried.
     pub attempts: [Attempt; ATTEMPTS],
@@ -229,6 +237,13 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// Whether no readable reply advertised it.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_guessed(&self) -> bool {
+        self.code == GUESSED
+    }
+
     /// An empty entry.
     pub const EMPTY: Self = Self {
         kind: Kind::Endpoint as u32,
@@ -242,6 +257,7 @@ impl Endpoint {
         command_at: 0,
         announced_at: 0,
         final_at: 0,
+        resent_at: 0,
         lock: 0,
         flow: Flow {
             client: Address::ANY,
@@ -267,7 +283,8 @@ impl Endpoint {
         rejected_type: 0,
         rejected_code: 0,
         rejected: RejectedSegment::None as u8,
-        pad: [0; 5],
+        resent: 0,
+        pad: [0; 4],
         attempts: [Attempt::FREE; ATTEMPTS],
         text: Text::EMPTY,
     };

@@ -11,7 +11,7 @@
 use core::ops::DerefMut;
 
 use crate::{
-    address::{Address, Flow, IndexKey},
+    address::{Address, Flow, IndexKey, Pair},
     control::{Control, HELD_BYTES},
     counter::Counter,
     endpoint::{Endpoint, GiveUp},
@@ -22,11 +22,13 @@ use crate::{
 mod control;
 mod data;
 mod endpoint;
+mod guess;
 mod retire;
 
 pub use control::{advertise, begin, command, early_byte, end, late, reply};
 pub use data::{rejected, take as data};
 pub use endpoint::{Said, say};
+pub use guess::{Blindness, guess};
 pub use retire::{Request, retire};
 
 /// What the gate knows of a port, so that most packets are let go without another look.
@@ -77,8 +79,8 @@ pub trait Store {
 
     /// The control connection `flow`.
     fn control(&self, flow: &Flow) -> Found<Self::ControlRef<'_>>;
-    /// Makes an entry for `flow`, filled by `fill`. Counts it when there is no room.
-    fn open_control(&self, flow: &Flow, fill: impl FnOnce(&mut Control));
+    /// Makes an entry for `flow`, filled by `fill`. `false` when there is no room, which is counted.
+    fn open_control(&self, flow: &Flow, fill: impl FnOnce(&mut Control)) -> bool;
     /// Forgets the control connection.
     fn remove_control(&self, flow: &Flow);
 
@@ -100,6 +102,15 @@ pub trait Store {
     /// Forgets the key.
     fn remove_index(&self, key: &IndexKey);
 
+    /// How much there is that cannot be read. Asked about every SYN.
+    fn blindness(&self) -> Blindness;
+    /// Whether these two hosts have a control connection that is encrypted.
+    fn is_blind(&self, pair: &Pair) -> bool;
+    /// Changes how many encrypted control connections these two hosts have.
+    fn adjust_blind(&self, pair: &Pair, delta: i32);
+    /// Changes how many guesses are being followed.
+    fn adjust_guesses(&self, delta: i32);
+
     /// Sends an endpoint's state. Counts it when there is no room.
     fn tell_endpoint(&self, endpoint: &Endpoint);
     /// Sends a control connection's state, filled by `fill`. Counts it when there is no room.
@@ -116,6 +127,8 @@ pub trait Store {
     fn advertise(&self, control: &mut Control, sequence: u32, now: u64);
     /// [`rejected`].
     fn rejected(&self, scene: &Scene);
+    /// [`guess`].
+    fn guess(&self, scene: &Scene) -> u64;
     /// [`early_byte`] for each of the `length` bytes from `first` on.
     fn scan_early(&self, control: &mut Control, first: u32, length: u32, now: u64);
     /// [`begin`].
@@ -231,7 +244,7 @@ pub fn gate<S: Store>(store: &S, segment: &Segment) -> Interest {
     let data = if segment.flags & (flag::SYN | flag::RST) == 0 {
         to.half_open
     } else if segment.has(flag::SYN) && !segment.has(flag::ACK) {
-        to.pending
+        to.pending || store.blindness().sessions > 0
     } else {
         from.pending || to.half_open
     };

@@ -85,6 +85,8 @@ pub enum About {
     Undecodable = 2,
     /// 421, 425 or 522.
     Failure = 3,
+    /// The answer to PASV, EPSV or LPSV is that there is no endpoint.
+    Refusal = 4,
 }
 
 /// A line that a server sent, for the codes whose text is kept.
@@ -142,7 +144,7 @@ impl Record {
 
 // Both halves agree on these sizes because they are compiled from the same source. They are stated here so
 // that a change of layout is seen for what it is: another version of the maps.
-const _: () = assert!(size_of::<Endpoint>() == 624);
+const _: () = assert!(size_of::<Endpoint>() == 632);
 const _: () = assert!(size_of::<Session>() == 72);
 const _: () = assert!(size_of::<Line>() == 176);
 const _: () = assert!(size_of::<crate::control::Control>() == 616);

@@ -137,6 +137,9 @@ fn from_server<P: Bytes + Payload, S: Store>(
         return;
     }
     control.last_at = now;
+    if arrival == Arrival::Old {
+        resent(store, control, segment, now);
+    }
     if control.early.length > 0 && control.early.sequence == segment.sequence {
         // The same again, or from another interface.
         control.from_server = before;
@@ -155,7 +158,7 @@ fn from_server<P: Bytes + Payload, S: Store>(
         control.command = CommandDecoder::START;
     }
     if control.blind != 0 && greeting == Greeting::Reply && ends_line(packet, segment) {
-        see_again(control);
+        see_again(store, control);
     }
     if let Arrival::New { skip, gap } = arrival
         && control.blind == 0
@@ -214,6 +217,15 @@ fn acknowledge<S: Store>(store: &S, control: &mut Control, acknowledgement: u32,
     if control.awaiting != 0 && (acknowledgement.wrapping_sub(control.reply_end) as i32) >= 0 {
         control.awaiting = 0;
         store.say(control.current, Said::Acknowledged, now);
+    }
+}
+
+/// The server sent again what it has sent before: the end of a reply that waits for its acknowledgement, perhaps.
+#[inline(always)]
+fn resent<S: Store>(store: &S, control: &Control, segment: &Segment, now: u64) {
+    let offset = control.reply_end.wrapping_sub(segment.sequence);
+    if control.awaiting != 0 && offset != 0 && offset <= segment.length {
+        store.say(control.current, Said::Resent, now);
     }
 }
 

@@ -19,12 +19,15 @@ const SAME_SYN: u64 = 100_000_000;
 pub fn take<S: Store>(store: &S, scene: &Scene) {
     let segment = &scene.segment;
     if segment.has(flag::SYN) && !segment.has(flag::ACK) {
-        let id = find(
+        let mut id = find(
             store,
             &scene.destination,
             segment.destination,
             &scene.source,
         );
+        if id == 0 && store.blindness().sessions > 0 {
+            id = store.guess(scene);
+        }
         if id != 0 && !repeated(store, scene, id) {
             syn(store, scene, id);
         }

@@ -5,10 +5,10 @@
 
 use super::{Found, Store, for_each_key};
 use crate::{
-    address::{Address, IndexKey},
+    address::{Address, Flow, IndexKey},
     counter::Counter,
-    endpoint::{Endpoint, GiveUp, missed},
-    record::Why,
+    endpoint::{ATTEMPTS, Attempt, Endpoint, GUESSED, GiveUp, RejectedSegment, missed},
+    record::{Kind, Why},
 };
 
 /// Something said of an endpoint, with what goes with it.
@@ -18,6 +18,8 @@ pub enum Said {
     Missed(u32),
     /// The client acknowledged the reply.
     Acknowledged,
+    /// The reply was sent again.
+    Resent,
     /// The client sent a transfer command.
     Command([u8; 4]),
     /// 125 or 150.
@@ -43,6 +45,7 @@ impl Said {
             Self::Finished(code) => (4, code as u32),
             Self::GaveUp(how) => (5, how as u32),
             Self::Released => (6, 0),
+            Self::Resent => (7, 0),
         };
         (kind << 32) | value as u64
     }
@@ -59,7 +62,8 @@ impl Said {
             3 => Self::Announced(value as u16),
             4 => Self::Finished(value as u16),
             5 => Self::GaveUp(GiveUp::from_number(value as u8)),
-            _ => Self::Released,
+            6 => Self::Released,
+            _ => Self::Resent,
         }
     }
 }
@@ -75,6 +79,10 @@ pub fn say<S: Store>(store: &S, id: u64, said: Said, now: u64) {
         store.tell_endpoint(&endpoint);
     }
 }
+
+/// A segment is sent again after a fifth of a second at least (Linux: TCP_RTO_MIN). Sooner, it is the same one, seen
+/// on another interface.
+const SAME_SEGMENT: u64 = 100_000_000;
 
 /// What is first said, counts. Returns why it is news, if it is: what comes after a completed handshake
 /// decides nothing, unless it is the final reply.
@@ -104,9 +112,94 @@ fn hear(endpoint: &mut Endpoint, said: Said, now: u64) -> Option<Why> {
             return undecided.then_some(Why::GaveUp);
         }
         Said::Released => endpoint.released = 1,
+        Said::Resent
+            if now.wrapping_sub(endpoint.advertised_at.max(endpoint.resent_at)) > SAME_SEGMENT =>
+        {
+            endpoint.resent_at = now;
+            endpoint.resent = endpoint.resent.saturating_add(1);
+        }
         _ => {}
     }
     None
+}
+
+/// Makes `endpoint` one of which nothing is known but whose it is, and since when. Its text is left as it is.
+#[inline(always)]
+pub(super) fn blank(endpoint: &mut Endpoint, its_flow: &Flow, now: u64) {
+    // Every field is named, so that a new one cannot be forgotten.
+    let Endpoint {
+        kind,
+        why,
+        id,
+        control,
+        previous,
+        advertised_at,
+        acked_at,
+        gave_up_at,
+        command_at,
+        announced_at,
+        final_at,
+        resent_at,
+        flow,
+        reply_end,
+        address,
+        port,
+        code,
+        announced,
+        final_code,
+        command,
+        missed,
+        lock,
+        gave_up,
+        client_visible,
+        released,
+        connected,
+        half_open,
+        rejected_at,
+        rejected_by,
+        rejected_type,
+        rejected_code,
+        rejected,
+        resent,
+        pad,
+        attempts,
+        text: _,
+    } = endpoint;
+    *kind = Kind::Endpoint as u32;
+    *why = 0;
+    *id = 0;
+    *control = 0;
+    *previous = 0;
+    *advertised_at = now;
+    *acked_at = 0;
+    *gave_up_at = 0;
+    *command_at = 0;
+    *announced_at = 0;
+    *final_at = 0;
+    *resent_at = 0;
+    *flow = *its_flow;
+    *reply_end = 0;
+    *address = Address::ANY;
+    *port = 0;
+    *code = GUESSED;
+    *announced = 0;
+    *final_code = 0;
+    *command = [0; 4];
+    *missed = 0;
+    *lock = 0;
+    *gave_up = GiveUp::None as u8;
+    *client_visible = 0;
+    *released = 0;
+    *connected = 0;
+    *half_open = 0;
+    *rejected_at = 0;
+    *rejected_by = Address::ANY;
+    *rejected_type = 0;
+    *rejected_code = 0;
+    *rejected = RejectedSegment::None as u8;
+    *resent = 0;
+    *pad = [0; 4];
+    *attempts = [Attempt::FREE; ATTEMPTS];
 }
 
 /// Makes `endpoint`, filled but for `previous`, one that SYNs find. Returns whether it was stored.

@@ -3,7 +3,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Found, Store, endpoint::forget_keys};
+use super::{Found, Store, endpoint::forget_keys, guess::stop_guessing};
 use crate::address::Flow;
 
 /// A wish to forget something.
@@ -33,6 +33,10 @@ pub fn retire<S: Store>(store: &S, request: &Request) {
         if control.id != request.control {
             return;
         }
+        // Its end went unseen.
+        if control.ended_at == 0 {
+            stop_guessing(store, &control);
+        }
         control.id = 0;
         drop(control);
         store.remove_control(&request.flow);
@@ -46,9 +50,13 @@ fn retire_endpoint<S: Store>(store: &S, id: u64) {
     };
     forget_keys(store, &endpoint);
     let (port, half_open) = (endpoint.port, endpoint.half_open as i32);
+    let guessed = endpoint.is_guessed();
     // Whoever still holds a pointer to the entry sees that it is nobody's now.
     endpoint.id = 0;
     drop(endpoint);
     store.adjust_port(port, -1, -half_open);
+    if guessed {
+        store.adjust_guesses(-1);
+    }
     store.remove_endpoint(id);
 }

@@ -6,11 +6,11 @@ use aya_ebpf::{
     maps::{Array, HashMap, PerCpuArray, RingBuf},
 };
 use ftpwatch_common::{
-    address::{Flow, IndexKey},
+    address::{Flow, IndexKey, Pair},
     control::Control,
     counter::COUNTERS,
     endpoint::Endpoint,
-    engine::Scene,
+    engine::{Blindness, Scene},
     record::{Line, Session},
 };
 
@@ -52,6 +52,14 @@ pub static ENDPOINTS: HashMap<u64, Endpoint> = HashMap::with_max_entries(32_768,
 /// Which endpoint a SYN belongs to: by destination, and by source or anybody.
 #[map]
 pub static INDEX: HashMap<IndexKey, u64> = HashMap::with_max_entries(131_072, BPF_F_NO_PREALLOC);
+
+/// How many encrypted control connections two hosts have.
+#[map]
+pub static BLIND: HashMap<Pair, u64> = HashMap::with_max_entries(32_768, BPF_F_NO_PREALLOC);
+
+/// How much there is that cannot be read, in all.
+#[map]
+pub static BLINDNESS: Array<Blindness> = Array::with_max_entries(1, 0);
 
 /// The gate, one entry a port.
 #[map]

@@ -111,6 +111,17 @@ pub extern "C" fn data() -> u32 {
     0
 }
 
+/// [`engine::guess`], with the scratch space's scene.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn guess() -> u64 {
+    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+        return 0;
+    };
+    // SAFETY: the scratch space is this processor's own, and the caller changes nothing meanwhile.
+    engine::guess(&Maps, unsafe { &(*scratch).scene })
+}
+
 /// [`engine::rejected`], with the scratch space's scene.
 #[unsafe(no_mangle)]
 #[inline(never)]

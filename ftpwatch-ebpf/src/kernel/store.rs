@@ -7,17 +7,20 @@ use aya_ebpf::{
     helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns},
 };
 use ftpwatch_common::{
-    address::{Flow, IndexKey},
+    address::{Flow, IndexKey, Pair},
     control::Control,
     counter::Counter,
     endpoint::{Endpoint, GiveUp},
-    engine::{Found, Port, Said, Scene, Store},
+    engine::{Blindness, Found, Port, Said, Scene, Store},
     record::{Line, Session, Why},
 };
 
 use super::{
     lock::{Held, add},
-    maps::{CONTROL_PORT, CONTROLS, ENDPOINTS, IDS, INDEX, NEWS, PORTS, SCRATCH, TALLY},
+    maps::{
+        BLIND, BLINDNESS, CONTROL_PORT, CONTROLS, ENDPOINTS, IDS, INDEX, NEWS, PORTS, SCRATCH,
+        TALLY,
+    },
     outline,
     scan::scan_early,
     trace,
@@ -102,19 +105,20 @@ impl Store for Maps {
     }
 
     #[inline(always)]
-    fn open_control(&self, flow: &Flow, fill: impl FnOnce(&mut Control)) {
+    fn open_control(&self, flow: &Flow, fill: impl FnOnce(&mut Control)) -> bool {
         let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
-            return;
+            return false;
         };
         // SAFETY: the scratch space is this processor's own, and `control` is used here alone.
         let control = unsafe { &mut (*scratch).control };
         fill(control);
-        if CONTROLS
+        let stored = CONTROLS
             .insert(flow, &*control, u64::from(BPF_NOEXIST))
-            .is_err()
-        {
+            .is_ok();
+        if !stored {
             self.count(Counter::ControlsFull);
         }
+        stored
     }
 
     #[inline(always)]
@@ -191,6 +195,46 @@ impl Store for Maps {
     }
 
     #[inline(always)]
+    fn blindness(&self) -> Blindness {
+        BLINDNESS.get(0).copied().unwrap_or_default()
+    }
+
+    #[inline(always)]
+    fn is_blind(&self, pair: &Pair) -> bool {
+        BLIND.get_ptr(pair).is_some()
+    }
+
+    #[inline(always)]
+    fn adjust_blind(&self, pair: &Pair, delta: i32) {
+        if let Some(blindness) = BLINDNESS.get_ptr_mut(0) {
+            // SAFETY: `blindness` is a map's value; no reference is made.
+            add(unsafe { &raw mut (*blindness).sessions }, delta.into());
+        }
+        match BLIND.get_ptr_mut(pair) {
+            Some(sessions) => {
+                add(sessions, delta.into());
+                // SAFETY: the value is one word, so it is never read half written.
+                if unsafe { *sessions } == 0 {
+                    // Failing means that it is gone already.
+                    let _ = BLIND.remove(pair);
+                }
+            }
+            None if delta > 0 && BLIND.insert(pair, 1, u64::from(BPF_ANY)).is_err() => {
+                self.count(Counter::GuessesFull);
+            }
+            None => {}
+        }
+    }
+
+    #[inline(always)]
+    fn adjust_guesses(&self, delta: i32) {
+        if let Some(blindness) = BLINDNESS.get_ptr_mut(0) {
+            // SAFETY: `blindness` is a map's value; no reference is made.
+            add(unsafe { &raw mut (*blindness).guesses }, delta.into());
+        }
+    }
+
+    #[inline(always)]
     fn tell_endpoint(&self, endpoint: &Endpoint) {
         if NEWS.output::<Endpoint>(endpoint, 0).is_err() {
             self.count(Counter::RingFull);
@@ -239,6 +283,11 @@ impl Store for Maps {
     #[inline(always)]
     fn rejected(&self, _: &Scene) {
         outline::rejected();
+    }
+
+    #[inline(always)]
+    fn guess(&self, _: &Scene) -> u64 {
+        outline::guess()
     }
 
     #[inline(always)]

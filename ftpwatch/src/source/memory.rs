@@ -12,11 +12,11 @@ use std::{
 
 use bytemuck::Zeroable;
 use ftpwatch_common::{
-    address::{Flow, IndexKey},
+    address::{Flow, IndexKey, Pair},
     control::{Control, HELD_BYTES},
     counter::{COUNTERS, Counter},
     endpoint::{Endpoint, GiveUp},
-    engine::{self, Found, Payload, Port, Request, Said, Scene, Store, Visit},
+    engine::{self, Blindness, Found, Payload, Port, Request, Said, Scene, Store, Visit},
     packet::{self, Bytes, Link, Segment, Skip},
     record::{Line, Record, Session},
 };
@@ -34,6 +34,8 @@ pub struct Memory {
     controls: Table<Flow, Control>,
     endpoints: Table<u64, Endpoint>,
     index: RefCell<HashMap<IndexKey, u64>>,
+    blind: RefCell<HashMap<Pair, i64>>,
+    blindness: Cell<Blindness>,
     news: RefCell<VecDeque<Record>>,
     counters: Cell<[u64; COUNTERS]>,
 }
@@ -60,6 +62,8 @@ impl Memory {
             controls: RefCell::default(),
             endpoints: RefCell::default(),
             index: RefCell::default(),
+            blind: RefCell::default(),
+            blindness: Cell::default(),
             news: RefCell::default(),
             counters: Cell::new([0; COUNTERS]),
         }
@@ -234,10 +238,11 @@ impl Store for Memory {
         Held::take(&self.controls, *flow)
     }
 
-    fn open_control(&self, flow: &Flow, fill: impl FnOnce(&mut Control)) {
+    fn open_control(&self, flow: &Flow, fill: impl FnOnce(&mut Control)) -> bool {
         let mut control = Box::new(Control::EMPTY);
         fill(&mut control);
         self.controls.borrow_mut().insert(*flow, Some(control));
+        true
     }
 
     fn remove_control(&self, flow: &Flow) {
@@ -276,6 +281,32 @@ impl Store for Memory {
         self.index.borrow_mut().remove(key);
     }
 
+    fn blindness(&self) -> Blindness {
+        self.blindness.get()
+    }
+
+    fn is_blind(&self, pair: &Pair) -> bool {
+        self.blind.borrow().contains_key(pair)
+    }
+
+    fn adjust_blind(&self, pair: &Pair, delta: i32) {
+        let mut blind = self.blind.borrow_mut();
+        let sessions = blind.entry(*pair).or_default();
+        *sessions += i64::from(delta);
+        if *sessions <= 0 {
+            blind.remove(pair);
+        }
+        let mut blindness = self.blindness.get();
+        blindness.sessions = blindness.sessions.wrapping_add_signed(delta.into());
+        self.blindness.set(blindness);
+    }
+
+    fn adjust_guesses(&self, delta: i32) {
+        let mut blindness = self.blindness.get();
+        blindness.guesses = blindness.guesses.wrapping_add_signed(delta.into());
+        self.blindness.set(blindness);
+    }
+
     fn tell_endpoint(&self, endpoint: &Endpoint) {
         self.news
             .borrow_mut()
@@ -306,6 +337,10 @@ impl Store for Memory {
 
     fn rejected(&self, scene: &Scene) {
         engine::rejected(self, scene);
+    }
+
+    fn guess(&self, scene: &Scene) -> u64 {
+        engine::guess(self, scene)
     }
 
     fn scan_early(&self, control: &mut Control, first: u32, length: u32, now: u64) {

@@ -42,6 +42,7 @@ macro_rules! for_each_scenario {
                 of_several_lines
                 sent_again
                 sent_again_with_more
+                never_acknowledged
                 every_packet_twice
                 in_a_long_segment
                 with_an_address
@@ -125,6 +126,10 @@ macro_rules! for_each_scenario {
                 clear_again
                 from_the_start
                 from_the_start_elsewhere
+                data_that_connects
+                data_that_is_refused
+                data_of_others
+                data_of_the_session_that_is_left
             }
             transfers {
                 from_greeting_to_goodbye

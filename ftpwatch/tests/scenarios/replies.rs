@@ -135,6 +135,23 @@ pub fn sent_again(family: Family) -> Scenario {
     Scenario::new(script, move |seen| assert_one_advertised(seen, family))
 }
 
+/// Sent again and again, since no acknowledgement comes: the first copy goes by twice, as on a bridge and its port.
+pub fn never_acknowledged(family: Family) -> Scenario {
+    let (mut talk, mut script) = begun(family);
+    let [ask, reply, _] = talk.exchange(PORT);
+    script.send_all([ask, reply.clone(), reply.clone()]);
+    for _ in 0..2 {
+        script.pause(150);
+        script.send(reply.clone());
+    }
+    Scenario::new(script, move |seen| {
+        let endpoint = seen.endpoint();
+        assert_advertised(endpoint, family, PORT);
+        assert_eq!((endpoint.resent, endpoint.acked_at), (2, 0));
+        assert!(endpoint.advertised_at < endpoint.resent_at);
+    })
+}
+
 /// Sent again together with what comes after it, or what came before: wherever it overlaps, it is read once.
 pub fn sent_again_with_more(family: Family) -> Scenario {
     let script = |overlap: usize| {

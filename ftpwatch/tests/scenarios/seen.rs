@@ -124,10 +124,11 @@ pub fn word(record: &Record) -> &'static str {
         (Progress::Blind, "blind"),
         (Progress::Ended, "ended"),
     ];
-    const ABOUT: [(About, &str); 3] = [
+    const ABOUT: [(About, &str); 4] = [
         (About::Banner, "banner"),
         (About::Undecodable, "undecodable"),
         (About::Failure, "failure"),
+        (About::Refusal, "refusal"),
     ];
     let name = match record {
         Record::Endpoint(endpoint) => WHY
@@ -193,6 +194,7 @@ impl Plain<'_> {
             &mut endpoint.command_at,
             &mut endpoint.announced_at,
             &mut endpoint.final_at,
+            &mut endpoint.resent_at,
             &mut endpoint.rejected_at,
         ] {
             self.time(time);

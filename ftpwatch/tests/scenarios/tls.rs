@@ -5,7 +5,7 @@ use ftpwatch_common::endpoint::{GiveUp, missed};
 
 use super::replies::{assert_advertised, begun};
 use super::{Scenario, Script};
-use crate::packets::{Conversation, Family};
+use crate::packets::{Conversation, Data, Family};
 
 const PORT: u16 = 50_010;
 
@@ -109,4 +109,82 @@ pub fn from_the_start_elsewhere(family: Family) -> Scenario {
     script.send(talk.client_sends(HELLO));
     script.send(talk.server_sends(HELLO));
     Scenario::new(script, |seen| assert_eq!(seen.news(), [""; 0]))
+}
+
+/// A conversation that is encrypted, before any endpoint.
+fn encrypted_from_the_login(family: Family) -> (Conversation, Script) {
+    let (mut talk, mut script) = begun(family);
+    script.send(talk.client("AUTH TLS"));
+    script.send(talk.server("234 Go on"));
+    script.send(talk.client_sends(HELLO));
+    script.send(talk.server_sends(RECORD));
+    (talk, script)
+}
+
+/// From a client with an encrypted session to its server's `port`.
+fn data(talk: &Conversation, from: u16, port: u16) -> Data {
+    let (mut client, mut server) = (talk.client, talk.server);
+    client.set_port(from);
+    server.set_port(port);
+    Data::new(client, server)
+}
+
+/// What the encrypted replies advertise is guessed from the SYNs.
+pub fn data_that_connects(family: Family) -> Scenario {
+    let (mut talk, mut script) = encrypted_from_the_login(family);
+    script.send_all(data(&talk, 50_001, PORT).handshake());
+    script.send_all(talk.closing());
+    Scenario::new(script, move |seen| {
+        let endpoint = seen.endpoint();
+        assert!(endpoint.is_guessed());
+        assert_eq!((endpoint.port, endpoint.connected), (PORT, 1));
+        assert_eq!(endpoint.address, family.server(10).into());
+        assert_eq!(seen.news_of_endpoints(), ["advertised", "connected"]);
+        assert_eq!(seen.count(Counter::Advertised), 0);
+    })
+}
+
+pub fn data_that_is_refused(family: Family) -> Scenario {
+    let (talk, mut script) = encrypted_from_the_login(family);
+    for (from, port) in [(50_001, PORT), (50_002, PORT + 1)] {
+        let data = data(&talk, from, port);
+        script.send(data.syn());
+        script.send(data.refusal());
+    }
+    Scenario::new(script, |seen| {
+        assert_eq!(seen.endpoints.len(), 2);
+        let news = ["advertised", "refused", "advertised", "refused"];
+        assert_eq!(seen.news_of_endpoints(), news);
+    })
+}
+
+/// Not of interest: another client's, to a service's own port, after the session; and anything at all where the session
+/// is in clear text.
+pub fn data_of_others(family: Family) -> Scenario {
+    let (mut talk, mut script) = encrypted_from_the_login(family);
+    let mut other = data(&talk, 50_001, PORT);
+    other.client.set_ip(family.client(8));
+    script.send(other.syn());
+    script.send(data(&talk, 50_002, 443).syn());
+    script.send_all(talk.closing());
+    script.send(data(&talk, 50_003, PORT).syn());
+    let mut clear = talk.again();
+    script.send_all(clear.opening());
+    script.send(data(&clear, 50_004, PORT).syn());
+    Scenario::new(script, |seen| assert_eq!(seen.endpoints, []))
+}
+
+/// Of two sessions between the same hosts, one is left.
+pub fn data_of_the_session_that_is_left(family: Family) -> Scenario {
+    let (mut talk, mut script) = encrypted_from_the_login(family);
+    let mut other = talk.again();
+    other.client.set_port(40_001);
+    script.send_all(other.opening());
+    script.send(other.client("AUTH TLS"));
+    script.send(other.server("234 Go on"));
+    script.send_all(other.closing());
+    script.send(data(&talk, 50_001, PORT).syn());
+    script.send_all(talk.closing());
+    script.send(data(&talk, 50_002, PORT + 1).syn());
+    Scenario::new(script, |seen| assert_eq!(seen.endpoint().port, PORT))
 }

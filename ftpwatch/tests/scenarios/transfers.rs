@@ -181,6 +181,7 @@ pub fn passive_refused(family: Family) -> Scenario {
         assert_unanswered(seen);
         assert_eq!(gave_up(seen.endpoint()), GiveUp::Replaced);
         assert_eq!(seen.endpoint().released, 1);
+        assert_eq!(seen.news().last(), Some(&"refusal"));
     })
 }
 

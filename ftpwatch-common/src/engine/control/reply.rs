@@ -2,12 +2,15 @@
 
 use super::{give_up, release, session::tell_session};
 use crate::{
-    address::Address,
     command::Verb,
     control::Control,
     counter::Counter,
-    endpoint::{Attempt, Endpoint, GiveUp, RejectedSegment, missed},
-    engine::{Said, Store, Visit, endpoint::publish},
+    endpoint::{GiveUp, missed},
+    engine::{
+        Said, Store, Visit,
+        endpoint::{blank, publish},
+        guess::go_blind,
+    },
     record::{About, Kind, Progress, Why},
     reply::Advertised,
 };
@@ -114,12 +117,15 @@ impl<S: Store> Reply<'_, S> {
     fn answered(&mut self, code: u16) {
         let of_transfer = match self.control.queue.pop() {
             Some(Verb::Transfer) => true,
-            Some(Verb::Passive | Verb::Active) => {
+            Some(verb @ (Verb::Passive | Verb::Active)) => {
                 self.replace();
+                if verb == Verb::Passive && code >= 400 {
+                    self.tell_line(About::Refusal, code);
+                }
                 return;
             }
             Some(Verb::Auth) if code == 234 => {
-                self.control.blind = 1;
+                go_blind(self.store, self.control);
                 // An endpoint that was advertised before is out of sight.
                 self.say(Said::Missed(missed::REPLIES | missed::COMMANDS));
                 tell_session(self.store, self.control, Progress::Blind, self.now);
@@ -172,79 +178,16 @@ pub fn advertise<S: Store>(store: &S, control: &mut Control, sequence: u32, now:
     let address = address.unwrap_or(control.flow.server);
     let id = store.new_id();
     let stored = store.with_room(|endpoint| {
-        {
-            // Every field is named, so that a new one cannot be forgotten.
-            let Endpoint {
-                kind,
-                why,
-                id: its_id,
-                control: its_control,
-                previous: its_previous,
-                advertised_at,
-                acked_at,
-                gave_up_at,
-                command_at,
-                announced_at,
-                final_at,
-                flow,
-                reply_end: its_reply_end,
-                address: its_address,
-                port: its_port,
-                code: its_code,
-                announced,
-                final_code,
-                command,
-                missed,
-                lock,
-                gave_up,
-                client_visible,
-                released,
-                connected,
-                half_open,
-                rejected_at,
-                rejected_by,
-                rejected_type,
-                rejected_code,
-                rejected,
-                pad,
-                attempts,
-                text,
-            } = endpoint;
-            *kind = Kind::Endpoint as u32;
-            *why = Why::Advertised as u32;
-            *its_id = id;
-            *its_control = control.id;
-            *its_previous = 0;
-            *advertised_at = now;
-            *acked_at = 0;
-            *gave_up_at = 0;
-            *command_at = 0;
-            *announced_at = 0;
-            *final_at = 0;
-            *flow = control.flow;
-            *its_reply_end = sequence;
-            *its_address = address;
-            *its_port = port;
-            *its_code = control.reply.code();
-            *announced = 0;
-            *final_code = 0;
-            *command = [0; 4];
-            *missed = 0;
-            *lock = 0;
-            *gave_up = GiveUp::None as u8;
-            *client_visible = control.client_visible;
-            *released = 0;
-            *connected = 0;
-            *half_open = 0;
-            *rejected_at = 0;
-            *rejected_by = Address::ANY;
-            *rejected_type = 0;
-            *rejected_code = 0;
-            *rejected = RejectedSegment::None as u8;
-            *pad = [0; 5];
-            *attempts = [Attempt::FREE; 4];
-            *text = *control.reply.text();
-        }
+        blank(endpoint, &control.flow, now);
+        endpoint.why = Why::Advertised as u32;
+        endpoint.id = id;
+        endpoint.control = control.id;
+        endpoint.reply_end = sequence;
+        endpoint.address = address;
+        endpoint.port = port;
+        endpoint.code = control.reply.code();
+        endpoint.client_visible = control.client_visible;
+        endpoint.text = *control.reply.text();
         publish(store, endpoint)
     });
     if stored == Some(true) {

@@ -7,7 +7,7 @@ use crate::{
     control::{Arrival, Control, Queue, Stream},
     counter::Counter,
     endpoint::GiveUp,
-    engine::{Found, Scene, Store, endpoint::find},
+    engine::{Found, Scene, Store, endpoint::find, guess::stop_guessing},
     packet::{Bytes, Segment, flag},
     record::{About, Kind, Progress},
     reply::ReplyDecoder,
@@ -61,7 +61,10 @@ pub fn begin<S: Store>(store: &S, scene: &Scene) {
     match store.control(flow) {
         Found::Missing if is_data(store, flow) => {}
         Found::Missing => {
-            store.open_control(flow, |control| open(control, store, scene));
+            let opened = store.open_control(flow, |control| open(control, store, scene));
+            if opened && scene.blind != 0 {
+                store.adjust_blind(&flow.pair(), 1);
+            }
         }
         Found::Held(mut control) => {
             let mut stream = control.from_server;
@@ -73,6 +76,9 @@ pub fn begin<S: Store>(store: &S, scene: &Scene) {
             if again {
                 end(store, &mut control, GiveUp::ServerClosed, store.now());
                 open(&mut control, store, scene);
+                if scene.blind != 0 {
+                    store.adjust_blind(&flow.pair(), 1);
+                }
             }
         }
         Found::Busy => {}
@@ -150,7 +156,8 @@ pub(super) fn ends_line<P: Bytes>(packet: &P, segment: &Segment) -> bool {
 /// After CCC the control connection is in clear text again (RFC 4217, section 12.3). The reply that says so is
 /// the last one in ciphertext, so what shows it is the first one in clear.
 #[inline(always)]
-pub(super) fn see_again(control: &mut Control) {
+pub(super) fn see_again<S: Store>(store: &S, control: &mut Control) {
+    stop_guessing(store, control);
     control.blind = 0;
     control.reply = ReplyDecoder::START;
     control.command = CommandDecoder::START;
@@ -165,6 +172,7 @@ pub fn end<S: Store>(store: &S, control: &mut Control, how: GiveUp, now: u64) {
     }
     control.ended_at = now;
     control.early.length = 0;
+    stop_guessing(store, control);
     if let Some(code) = control.reply.cut() {
         store.count(Counter::Undecodable);
         tell_line(store, control, About::Undecodable, code, now);
