@@ -3,11 +3,13 @@
 mod advice;
 mod cause;
 mod evidence;
+mod pattern;
 mod software;
 
 use std::ops::RangeInclusive;
 
 pub use cause::{Cause, Confidence, Warning};
+pub use pattern::{PatternDiagnosis, diagnose_pattern};
 pub use software::software;
 
 use crate::{tracker::Case, vantage::Vantage};

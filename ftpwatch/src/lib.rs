@@ -1,7 +1,8 @@
 //! ftpwatch's user half, as a library for the binary, the tests and the tools around them.
 //!
 //! The way of a finding: [`source`] (the kernel's maps and ring) → [`tracker`] (events and time in,
-//! outcomes out, no I/O) → [`diagnose`] (outcome → cause and advice) → [`report`] → [`output`].
+//! outcomes out, no I/O) and [`history`] (what many sessions taught) → [`diagnose`] (outcome → cause and advice)
+//! → [`report`] → [`output`].
 
 pub mod address;
 pub mod cli;
@@ -9,6 +10,7 @@ pub mod clock;
 pub mod diagnose;
 pub mod error;
 pub mod escape;
+pub mod history;
 pub mod output;
 pub mod read;
 pub mod report;

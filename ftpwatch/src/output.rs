@@ -1,6 +1,7 @@
 //! Outputs. Each takes a [`Report`] and nothing else.
 
 mod json;
+mod story;
 mod summary;
 mod table;
 
@@ -8,9 +9,12 @@ use std::io::{self, Write};
 
 use clap::ValueEnum;
 
-pub use summary::{summary, summary_with};
+use ftpwatch_common::counter::COUNTERS;
 
-use crate::report::{Body, Report};
+use crate::{
+    report::{Body, Report},
+    tracker::Books,
+};
 
 /// In which form reports are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -49,6 +53,7 @@ pub struct Output {
     show: Show,
     format: Format,
     table: table::Table,
+    story: story::Story,
 }
 
 impl Output {
@@ -63,7 +68,27 @@ impl Output {
             show: show.unwrap_or(usual),
             format,
             table: table::Table::default(),
+            story: story::Story::default(),
         }
+    }
+
+    /// Remembers `report` for the summary, shown or not.
+    pub fn note(&mut self, report: &Report) {
+        self.story.note(report);
+    }
+
+    /// What is said at the end: the story, what was counted, and what was lost in the engine and besides.
+    #[must_use]
+    pub fn summary(
+        &self,
+        books: &Books,
+        counters: &[u64; COUNTERS],
+        besides: &[(u64, String)],
+    ) -> String {
+        let mut text = String::new();
+        self.story.tell(&mut text);
+        summary::write(&mut text, books, counters, besides);
+        text
     }
 
     /// Whether `report` is to be shown.

@@ -20,7 +20,7 @@ use crate::{
     clock::Clock,
     error::{Error, USAGE},
     escape::printable,
-    output::{Output, summary_with},
+    output::Output,
     report::{Report, Reporter},
     source::capture::{Capture, End, Item, Tally},
     watch::host_name,
@@ -75,7 +75,7 @@ pub fn run(options: &Read) -> Result<ExitCode, Error> {
             }
         }
     }
-    Ok(total.conclude())
+    Ok(total.conclude(&output))
 }
 
 /// Reads a capture to its end, through `analysis`. Returns what could not be read.
@@ -105,6 +105,7 @@ fn read(options: &Read, path: &Path, output: &mut Output) -> Result<(Findings, T
     let name = printable(path.as_os_str().as_encoded_bytes());
     let progress = Progress::new(name.clone(), capture.position(), capture.size());
     let mut write = |report: &Report| {
+        output.note(report);
         if output.shows(report) {
             progress.aside(|| output.write(report))?;
         }
@@ -185,7 +186,7 @@ impl Total {
     }
 
     /// The summary, and the exit status: what could not be read weighs more than what failed.
-    fn conclude(mut self) -> ExitCode {
+    fn conclude(mut self, output: &Output) -> ExitCode {
         let Findings {
             books,
             counters,
@@ -201,7 +202,7 @@ impl Total {
                     "times that the clock was set: taken for another capture".to_owned(),
                 ),
             ]);
-            say(&summary_with(books, counters, &self.losses));
+            say(&output.summary(books, counters, &self.losses));
         }
         let failed = u8::from(books.failures() > 0);
         ExitCode::from(if self.unread > 0 { USAGE } else { failed })

@@ -12,14 +12,17 @@ use serde::Serialize;
 
 use crate::{
     clock::Clock,
-    diagnose::{Cause, Confidence, Context, Warning, diagnose, software},
+    diagnose::{
+        Cause, Confidence, Context, PatternDiagnosis, Warning, diagnose, diagnose_pattern, software,
+    },
     escape::printable,
-    tracker::{Books, Case, Event, Outcome, Session, Visibility},
+    history::Pattern,
+    tracker::{Books, Case, Discovery, Event, Outcome, Session, Visibility},
     vantage::{Choice, Vantage},
 };
 
 /// An address and a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Peer {
     /// The address.
     pub ip: IpAddr,
@@ -149,18 +152,24 @@ pub struct SessionReport {
     pub server_software: Option<String>,
 }
 
-/// Something a server does wrong.
+/// Something that is wrong with a server, or between it and its clients.
 #[derive(Clone, Debug, Serialize)]
 pub struct FindingReport {
     /// What it is.
     pub finding: &'static str,
-    /// The control connection's client.
+    /// How sure its explanation is.
+    pub confidence: Confidence,
+    /// What it means.
+    pub explanation: String,
+    /// The client of the control connection that was the last to show it.
     pub client: Peer,
     /// Its server.
     pub server: Peer,
-    /// What the server said.
-    pub reply: Reply,
-    /// What it means.
+    /// What the server said, where it is about that.
+    pub reply: Option<Reply>,
+    /// What was counted.
+    pub evidence: Vec<String>,
+    /// What to do.
     pub advice: Vec<String>,
 }
 
@@ -307,6 +316,11 @@ impl Reporter {
                 let body = Body::Finding(undecodable_advertisement(flow, line));
                 (line.at, self.vantage_of([*flow]), body)
             }
+            Event::Pattern(found) => (
+                found.at,
+                self.vantage_of([found.flow]),
+                Body::Finding(discovery(found)),
+            ),
             Event::Session(session) => (
                 session.ended_at,
                 self.vantage_of([session.flow]),
@@ -442,17 +456,43 @@ fn connected(case: &Case) -> Option<Connected> {
 fn undecodable_advertisement(flow: &Flow, line: &Line) -> FindingReport {
     FindingReport {
         finding: "undecodable_advertisement",
+        confidence: Confidence::High,
+        explanation: "This reply names no endpoint that a client could connect to.".into(),
         client: client(flow),
         server: server(flow),
-        reply: Reply {
+        reply: Some(Reply {
             code: line.code,
             text: printable(line.text.as_bytes()),
+        }),
+        evidence: Vec::new(),
+        advice: vec!["Correct the server's passive address and ports, or use EPSV.".into()],
+    }
+}
+
+fn discovery(discovery: &Discovery) -> FindingReport {
+    let Discovery { flow, pattern, .. } = discovery;
+    let PatternDiagnosis {
+        name,
+        confidence,
+        explanation,
+        evidence,
+        advice,
+    } = diagnose_pattern(pattern, flow);
+    FindingReport {
+        finding: name,
+        confidence,
+        explanation,
+        client: client(flow),
+        server: server(flow),
+        reply: match pattern {
+            Pattern::PortsExhausted(line) => Some(Reply {
+                code: line.code,
+                text: printable(line.text.as_bytes()),
+            }),
+            _ => None,
         },
-        advice: vec![
-            "This reply names no endpoint that a client could connect to: correct the server's passive \
-             address and ports, or use EPSV."
-                .into(),
-        ],
+        evidence,
+        advice,
     }
 }
 

@@ -4,8 +4,8 @@
 //! something did not come, it asks there. What it is told in between is news, and news may be lost.
 
 mod facts;
+mod guesses;
 mod outcome;
-mod server;
 mod session;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -20,11 +20,13 @@ use ftpwatch_common::{
 
 pub use facts::{Facts, Views};
 pub use outcome::{Outcome, SECOND, Terms, Verdict, decide};
-pub use server::Server;
 pub use session::{Session, Visibility};
 
-use crate::address::{Fault, fault};
-use server::Servers;
+use crate::{
+    address::{Fault, fault},
+    history::{History, Known, Pattern},
+};
+use guesses::Guesses;
 use session::Sessions;
 
 /// How long a failure is remembered, for a connection that comes after all.
@@ -57,9 +59,20 @@ pub struct Case {
     /// What is wrong with the advertised address.
     pub fault: Option<Fault>,
     /// What is known of the server.
-    pub server: Server,
+    pub server: Known,
     /// The text of the reply that said that the transfer failed.
     pub control_reply: Option<Line>,
+}
+
+/// A pattern, and where and when it came to light.
+#[derive(Clone, Debug)]
+pub struct Discovery {
+    /// The control connection that was the last to show it. Its ports are zero where it cannot be read.
+    pub flow: Flow,
+    /// When.
+    pub at: u64,
+    /// What.
+    pub pattern: Pattern,
 }
 
 /// Something to tell.
@@ -75,6 +88,8 @@ pub enum Event {
     Transfer(Box<Case>),
     /// A server's advertisement cannot be decoded. Said once a server.
     Undecodable(Box<(Flow, Line)>),
+    /// What became of a server's endpoints has a pattern.
+    Pattern(Box<Discovery>),
     /// A control connection is over.
     Session(Box<Session>),
 }
@@ -136,7 +151,8 @@ pub struct Tracker {
     timeout: u64,
     books: Books,
     sessions: Sessions,
-    servers: Servers,
+    history: History,
+    guesses: Guesses,
     /// By the id of the view that was seen first.
     endpoints: HashMap<u64, Watched>,
     /// From any view's id to that.
@@ -154,7 +170,8 @@ impl Tracker {
             timeout,
             books: Books::default(),
             sessions: Sessions::default(),
-            servers: Servers::default(),
+            history: History::default(),
+            guesses: Guesses::default(),
             endpoints: HashMap::new(),
             known: HashMap::new(),
             timers: BTreeSet::new(),
@@ -167,6 +184,11 @@ impl Tracker {
     #[must_use]
     pub const fn books(&self) -> &Books {
         &self.books
+    }
+
+    /// What many sessions taught.
+    pub const fn history_mut(&mut self) -> &mut History {
+        &mut self.history
     }
 
     /// What there is to tell since the last time.
@@ -184,12 +206,16 @@ impl Tracker {
     pub fn next_deadline(&self) -> Option<u64> {
         let endpoints = self.timers.first().map(|(at, _)| *at);
         let sessions = self.sessions.next_deadline();
-        endpoints.into_iter().chain(sessions).min()
+        let guesses = self.guesses.next_deadline();
+        [endpoints, sessions, guesses].into_iter().flatten().min()
     }
 
     /// Takes in a record.
     pub fn take(&mut self, record: Record, now: u64, truth: &mut dyn Truth) {
         match record {
+            Record::Endpoint(endpoint) if endpoint.is_guessed() => {
+                self.take_guess(&endpoint, now, truth);
+            }
             Record::Endpoint(endpoint) => {
                 if self.known.contains_key(&endpoint.id) || is_first(&endpoint, truth) {
                     self.take_endpoint(endpoint, now, truth);
@@ -211,6 +237,12 @@ impl Tracker {
             }
             self.refresh(key, truth);
             self.settle(key, now, truth);
+        }
+        while let Some(id) = self.guesses.due(now) {
+            if let Some(endpoint) = truth.endpoint(id) {
+                self.conclude_guess(&endpoint, now);
+            }
+            self.forget_guess(id);
         }
         self.retired.extend(self.sessions.expire(now));
     }
@@ -237,7 +269,11 @@ impl Tracker {
         let mut endpoints = endpoints.to_vec();
         endpoints.sort_by_key(|endpoint| endpoint.advertised_at);
         for endpoint in endpoints {
-            self.take_endpoint(endpoint, now, truth);
+            if endpoint.is_guessed() {
+                self.take_guess(&endpoint, now, truth);
+            } else {
+                self.take_endpoint(endpoint, now, truth);
+            }
         }
         // Ends come last: they are the ends of the endpoints as well.
         for control in controls {
@@ -273,6 +309,10 @@ impl Tracker {
             }
             self.settle(key, now, truth);
         }
+        // Of guesses nothing is learnt that may have been missed.
+        for id in self.guesses.clear() {
+            self.forget_guess(id);
+        }
     }
 
     /// Watching stops: what has no outcome is unknown, and every session is told.
@@ -296,7 +336,8 @@ impl Tracker {
     }
 
     fn tell_session(&mut self, mut session: Session) {
-        session.banner = self.servers.get(session.flow.server).banner;
+        let Flow { client, server, .. } = session.flow;
+        session.banner = self.history.known(server, client, 0).banner;
         self.events.push(Event::Session(Box::new(session)));
     }
 
@@ -419,13 +460,20 @@ impl Tracker {
         match line.about {
             about if about == About::Banner as u32 => {
                 if let Some(flow) = self.sessions.flow(line.control) {
-                    self.servers.greeted(flow.server, &line);
+                    self.history.greeted(flow.server, &line);
+                }
+            }
+            about if about == About::Refusal as u32 => {
+                if let Some(flow) = self.sessions.flow(line.control)
+                    && let Some(pattern) = self.history.refused_to_advertise(flow.server, &line)
+                {
+                    self.discover(flow, line.at, pattern);
                 }
             }
             about if about == About::Undecodable as u32 => {
                 if let Some(flow) = self.sessions.undecodable(line.control) {
                     self.books.undecodable += 1;
-                    if self.servers.first_undecodable(flow.server) {
+                    if self.history.first_undecodable(flow.server) {
                         self.events.push(Event::Undecodable(Box::new((flow, line))));
                     }
                 }
@@ -481,11 +529,10 @@ impl Tracker {
 
     fn judge(&self, watched: &Watched, now: u64) -> Verdict {
         let view = watched.views.client_side();
-        let server = self.servers.get(view.flow.server);
         let terms = Terms {
             timeout: self.timeout,
-            plausible: fault_of(view, &server).is_none(),
-            elsewhere: server.is_elsewhere(),
+            plausible: self.fault_of(view).is_none(),
+            elsewhere: self.history.is_elsewhere(view.flow.server),
         };
         decide(&watched.views.facts(), &terms, now)
     }
@@ -505,8 +552,12 @@ impl Tracker {
         let Some(case) = self.case(key) else {
             return;
         };
-        self.servers.learn(&case);
+        let patterns = self.history.learn(&case);
+        let flow = case.views.client_side().flow;
         self.events.push(Event::Outcome(Box::new(case)));
+        for pattern in patterns {
+            self.discover(flow, now, pattern);
+        }
         if outcome.is_failure() {
             self.set_timer(key, Some(now + REMEMBERED));
         }
@@ -546,16 +597,29 @@ impl Tracker {
         let watched = self.endpoints.get(&key)?;
         let (outcome, decided_at) = watched.outcome?;
         let view = watched.views.client_side();
-        let server = self.servers.get(view.flow.server);
+        let Flow { client, server, .. } = view.flow;
         Some(Case {
             facts: watched.views.facts(),
             outcome,
             decided_at,
-            fault: fault_of(view, &server),
-            server,
+            fault: self.fault_of(view),
+            server: self.history.known(server, client, view.port),
             control_reply: watched.control_reply,
             views: watched.views.clone(),
         })
+    }
+
+    /// What is wrong with the advertised address, unless clients were seen to connect to it.
+    fn fault_of(&self, view: &Endpoint) -> Option<Fault> {
+        let Flow { client, server, .. } = view.flow;
+        let (address, port) = (view.address.ip(), view.port);
+        fault(view.code, address, port, server.ip(), client.ip())
+            .filter(|fault| *fault != Fault::Mismatch || !self.history.works(server, view.address))
+    }
+
+    fn discover(&mut self, flow: Flow, at: u64, pattern: Pattern) {
+        let discovery = Discovery { flow, at, pattern };
+        self.events.push(Event::Pattern(Box::new(discovery)));
     }
 
     fn set_timer(&mut self, key: u64, at: Option<u64>) {
@@ -588,18 +652,6 @@ impl Tracker {
             });
         }
     }
-}
-
-/// What is wrong with the advertised address, unless clients were seen to connect to it.
-fn fault_of(view: &Endpoint, server: &Server) -> Option<Fault> {
-    fault(
-        view.code,
-        view.address.ip(),
-        view.port,
-        view.flow.server.ip(),
-        view.flow.client.ip(),
-    )
-    .filter(|fault| *fault != Fault::Mismatch || !server.is_known(view.address))
 }
 
 /// Whether these are the first news of an endpoint that is not known. News of one that is done with come

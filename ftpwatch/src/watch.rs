@@ -18,7 +18,7 @@ use crate::{
     clock::{Clock, monotonic_now},
     error::Error,
     escape::printable,
-    output::{Output, summary_with},
+    output::Output,
     report::{Body, Report, Reporter},
     source::kernel::{Host, Interface, Kernel, Settings, host},
     tracker::Tracker,
@@ -288,6 +288,7 @@ impl<'a> Watch<'a> {
             self.reporter.interfaces = self.kernel.attacher.names();
             self.reporter.hook = self.kernel.attacher.hook_name().to_owned();
         }
+        self.tracker.history_mut().set_local(&host.addresses);
         // An endpoint is judged by the addresses that this host had when it was advertised.
         if self.tracker.books().pending() == 0 {
             self.reporter.local = host.addresses;
@@ -310,6 +311,7 @@ impl<'a> Watch<'a> {
     }
 
     fn write(&mut self, report: &Report) -> io::Result<()> {
+        self.output.note(report);
         let outcome = report.body.is_outcome();
         if outcome && self.has_shown_all() {
             return Ok(());
@@ -354,7 +356,7 @@ impl<'a> Watch<'a> {
         let _ = write!(
             io::stderr(),
             "{}",
-            summary_with(books, &counters, self.losses.others())
+            self.output.summary(books, &counters, self.losses.others())
         );
         let bounded = self.options.count.is_some() || self.options.for_.is_some();
         let failed = bounded && books.failures() > 0;

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Why an endpoint failed. An inference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// Nobody can connect to what was advertised.
@@ -188,7 +188,15 @@ fn address_mismatch(case: &Case, _: &Context) -> Option<Confidence> {
 }
 
 fn reply_dropped(case: &Case, _: &Context) -> Option<Confidence> {
-    (case.outcome == Outcome::NoSyn && case.facts.acked_at.is_none()).then_some(Confidence::Medium)
+    let facts = &case.facts;
+    let dropped = case.outcome == Outcome::NoSyn && facts.acked_at.is_none() && facts.resent > 0;
+    // Sent again once, an acknowledgement may have been lost; again and again, the reply is.
+    let sure = if facts.resent > 1 {
+        Confidence::High
+    } else {
+        Confidence::Medium
+    };
+    dropped.then_some(sure)
 }
 
 fn port_out_of_range(case: &Case, context: &Context) -> Option<Confidence> {

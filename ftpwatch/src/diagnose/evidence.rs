@@ -7,6 +7,7 @@ use ftpwatch_common::endpoint::{Endpoint, GiveUp, RejectedSegment, missed};
 use super::Context;
 use crate::{
     escape::printable,
+    history::{Known, network},
     tracker::{Case, Facts, Outcome},
 };
 
@@ -40,15 +41,37 @@ pub fn evidence(case: &Case, _: &Context) -> Vec<String> {
     let mut seen = timed(case);
     seen.sort_by_key(|(at, _)| *at);
     let mut lines: Vec<String> = seen.into_iter().map(|(_, line)| line).collect();
+    if case.outcome.is_failure() {
+        lines.extend(others(case));
+    }
     if case.outcome == Outcome::Unknown {
         let missed = MISSED.iter().filter(|(bit, _)| facts.missed & bit != 0);
         lines.extend(missed.map(|(_, text)| (*text).to_owned()));
-        if facts.missed == 0 && case.server.is_elsewhere() {
+        if facts.missed == 0 && case.server.elsewhere {
             lines
                 .push("this server's data connections do not pass here, as far as was seen".into());
         }
     }
     lines
+}
+
+/// What other endpoints of this server came to: what works for others is not what is wrong.
+fn others(case: &Case) -> Option<String> {
+    let Known {
+        connected,
+        connected_on_port,
+        connected_from_network,
+        ..
+    } = case.server;
+    let view = case.views.client_side();
+    (connected > 0).then(|| {
+        format!(
+            "of this server's other endpoints {connected} connected: {connected_on_port} on port {}, \
+             {connected_from_network} from {}",
+            view.port,
+            network(view.flow.client)
+        )
+    })
 }
 
 /// What was seen, with its time.
@@ -64,6 +87,16 @@ fn timed(case: &Case) -> Vec<(u64, String)> {
             endpoint(view.address.ip(), view.port)
         ),
     )];
+    if let Some(at) = facts.resent_at {
+        let times = match facts.resent {
+            1 => "once".to_owned(),
+            times => format!("{times} times"),
+        };
+        seen.push((
+            at,
+            format!("reply sent again {times}, last after {}", since(at)),
+        ));
+    }
     if let Some((attempted, attempt)) = case.views.best_attempt() {
         let to = if attempt.via_control != 0 {
             attempted.flow.server

@@ -7,7 +7,7 @@ use ftpwatch_common::counter::{COUNTERS, Counter};
 use crate::tracker::{Books, Outcome};
 
 /// Counters that say that something was lost, and what it was.
-const LOSSES: [(Counter, &str); 6] = [
+const LOSSES: [(Counter, &str); 7] = [
     (
         Counter::ControlsFull,
         "control connections not watched: their map was full",
@@ -29,21 +29,22 @@ const LOSSES: [(Counter, &str); 6] = [
         "control packets that could not be read",
     ),
     (
+        Counter::GuessesFull,
+        "data connections of encrypted sessions not watched: too many at a time",
+    ),
+    (
         Counter::RingFull,
         "records lost: the ring buffer was full (the maps were asked instead)",
     ),
 ];
 
-/// The summary, lines that end each.
-#[must_use]
-pub fn summary(books: &Books, counters: &[u64; COUNTERS]) -> String {
-    summary_with(books, counters, &[])
-}
-
-/// The summary, with what the source lost besides.
-#[must_use]
-pub fn summary_with(books: &Books, counters: &[u64; COUNTERS], source: &[(u64, String)]) -> String {
-    let mut text = String::new();
+/// Appends what was counted and lost, in the engine and besides, to `text`: lines that end each.
+pub fn write(
+    text: &mut String,
+    books: &Books,
+    counters: &[u64; COUNTERS],
+    besides: &[(u64, String)],
+) {
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
@@ -77,7 +78,7 @@ pub fn summary_with(books: &Books, counters: &[u64; COUNTERS], source: &[(u64, S
     let lost: Vec<_> = LOSSES
         .iter()
         .map(|(counter, what)| (counters[*counter as usize], *what))
-        .chain(source.iter().map(|(count, what)| (*count, what.as_str())))
+        .chain(besides.iter().map(|(count, what)| (*count, what.as_str())))
         .filter(|(count, _)| *count > 0)
         .collect();
     if lost.is_empty() {
@@ -86,7 +87,6 @@ pub fn summary_with(books: &Books, counters: &[u64; COUNTERS], source: &[(u64, S
     for (count, what) in lost {
         let _ = writeln!(text, "lost: {count} {what}");
     }
-    text
 }
 
 const fn plural(count: u64, one: &'static str, many: &'static str) -> &'static str {

@@ -159,7 +159,13 @@ fn finding_lines(out: &mut impl Write, time: &str, finding: &FindingReport) -> i
         "finding",
     );
     writeln!(out, "{BAD}{row}  {}{BAD:#}", finding.finding)?;
-    writeln!(out, "{INDENT}seen: {}", finding.reply.text)?;
+    if let Some(reply) = &finding.reply {
+        writeln!(out, "{INDENT}said: {}", reply.text)?;
+    }
+    if !finding.evidence.is_empty() {
+        writeln!(out, "{INDENT}seen: {}", finding.evidence.join("; "))?;
+    }
+    writeln!(out, "{INDENT}why:  {}", finding.explanation)?;
     labelled(out, "fix: ", &finding.advice)
 }
 

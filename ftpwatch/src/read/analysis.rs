@@ -199,6 +199,7 @@ fn flows(event: &Event) -> Vec<Flow> {
             case.views.flows().collect()
         }
         Event::Undecodable(undecodable) => vec![undecodable.0],
+        Event::Pattern(found) => vec![found.flow],
         Event::Session(session) => vec![session.flow],
     }
 }

@@ -109,6 +109,10 @@ pub struct Facts {
     pub client_visible: bool,
     /// From the reply to its acknowledgement.
     pub round_trip: u64,
+    /// How often the reply was sent again, not having been acknowledged.
+    pub resent: u8,
+    /// When it last was.
+    pub resent_at: Option<u64>,
     /// First SYN from the control connection's client.
     pub syn_at: Option<u64>,
     /// How many SYNs.
@@ -173,6 +177,8 @@ impl Facts {
             acked_at,
             client_visible: view.client_visible != 0 || acked_at.is_some(),
             round_trip: acked_at.map_or(0, |at| at.saturating_sub(view.advertised_at)),
+            resent: view.resent,
+            resent_at: seen(view.resent_at),
             syn_at: own().map(|a| a.syn_at).min(),
             syns: own().map(|a| u32::from(a.syns)).sum(),
             syn_ack_at: own().filter_map(|a| seen(a.syn_ack_at)).min(),
@@ -202,6 +208,8 @@ impl Facts {
             acked_at: first(self.acked_at, other.acked_at),
             client_visible: self.client_visible || other.client_visible,
             round_trip: self.round_trip.min(other.round_trip),
+            resent: self.resent.max(other.resent),
+            resent_at: self.resent_at.max(other.resent_at),
             syn_at: first(self.syn_at, other.syn_at),
             syns: self.syns.max(other.syns),
             syn_ack_at: first(self.syn_ack_at, other.syn_ack_at),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use ftpwatch_common::{
-    address::Flow,
+    address::{Address, Flow},
     control::Control,
     endpoint::Endpoint,
     engine::Request,
@@ -253,6 +253,17 @@ impl Sessions {
             }
         }
         absent
+    }
+
+    /// A control connection between these two that cannot be read.
+    #[must_use]
+    pub fn blind_between(&self, client: Address, server: Address) -> Option<Flow> {
+        let mut sessions = self.sessions.values();
+        let session = sessions.find(|session| {
+            session.visibility != Visibility::Clear
+                && (session.flow.client, session.flow.server) == (client, server)
+        });
+        session.map(|session| session.flow)
     }
 
     /// The client's view of the control connection `id`.

@@ -5,6 +5,7 @@
 
 mod absence;
 mod afterwards;
+mod guesses;
 mod lost;
 #[path = "../../tests/packets/mod.rs"]
 mod packets;
@@ -201,6 +202,7 @@ impl Stage {
             Event::Late(_) => "late",
             Event::Transfer(_) => "transfer",
             Event::Undecodable(_) => "undecodable",
+            Event::Pattern(_) => "pattern",
             Event::Session(_) => "session",
         };
         self.events.iter().map(word).collect()

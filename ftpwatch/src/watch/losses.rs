@@ -7,7 +7,7 @@ use ftpwatch_common::counter::{COUNTERS, Counter};
 use crate::{error::Error, escape::printable, report::LossReport};
 
 /// Counters of the kernel half that say that something was lost, and what that means.
-const COUNTED: [(Counter, &str, &str); 6] = [
+const COUNTED: [(Counter, &str, &str); 7] = [
     (
         Counter::ControlsFull,
         "controls_full",
@@ -32,6 +32,11 @@ const COUNTED: [(Counter, &str, &str); 6] = [
         Counter::Unreadable,
         "unreadable",
         "packets of control connections could not be read; their open endpoints are unknown unless connected",
+    ),
+    (
+        Counter::GuessesFull,
+        "guesses_full",
+        "data connections of encrypted sessions are not watched: too many at a time",
     ),
     (
         Counter::RingFull,

@@ -27,6 +27,8 @@ const NOTHING: Facts = Facts {
     acked_at: Some(START),
     client_visible: true,
     round_trip: 1_000_000,
+    resent: 0,
+    resent_at: None,
     syn_at: None,
     syns: 0,
     syn_ack_at: None,
