@@ -9,6 +9,7 @@ pub mod clock;
 pub mod diagnose;
 pub mod error;
 pub mod escape;
+pub mod host;
 pub mod output;
 pub mod read;
 pub mod report;
