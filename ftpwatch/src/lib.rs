@@ -11,6 +11,7 @@ pub mod diagnose;
 pub mod error;
 pub mod escape;
 pub mod history;
+pub mod host;
 pub mod output;
 pub mod read;
 pub mod report;

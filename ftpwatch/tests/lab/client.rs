@@ -254,6 +254,11 @@ impl Dialogue<'_> {
         content.len()
     }
 
+    /// The client's own address and port of the control connection.
+    pub fn local_address(&self) -> SocketAddr {
+        self.stream.get_ref().local_addr().expect("it is connected")
+    }
+
     /// Says QUIT and waits for the server to close.
     pub fn quit(mut self) {
         self.say("QUIT");
