@@ -12,7 +12,7 @@ pub use cause::{Cause, Confidence, Warning};
 pub use pattern::{PatternDiagnosis, diagnose_pattern};
 pub use software::software;
 
-use crate::{tracker::Case, vantage::Vantage};
+use crate::{host::Listening, tracker::Case, vantage::Vantage};
 
 /// What the diagnosis needs to know besides the case.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct Context {
     pub inferred: bool,
     /// The passive range that the operator said is open.
     pub passive_range: Option<RangeInclusive<u16>>,
+    /// What the server listens on, where this is its own host and somebody looked when the endpoint failed.
+    pub listening: Option<Listening>,
 }
 
 /// What can be said about a case.

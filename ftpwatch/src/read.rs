@@ -139,6 +139,7 @@ pub fn reporter(options: &cli::Analysis, file: String) -> Reporter {
         vantage: options.vantage,
         local: HashSet::new(),
         passive_range: options.passive_range.clone(),
+        listening: None,
         host: host_name(),
         file: Some(file),
         interfaces: Vec::new(),

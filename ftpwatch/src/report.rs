@@ -17,6 +17,7 @@ use crate::{
     },
     escape::printable,
     history::Pattern,
+    host::Listening,
     tracker::{Books, Case, Discovery, Event, Outcome, Session, Visibility},
     vantage::{Choice, Vantage},
 };
@@ -260,6 +261,8 @@ pub struct Reporter {
     pub local: HashSet<IpAddr>,
     /// The passive range that the operator said is open.
     pub passive_range: Option<RangeInclusive<u16>>,
+    /// What the server listens on, where somebody looked after the endpoint that is reported next had failed.
+    pub listening: Option<Listening>,
     /// The host.
     pub host: String,
     /// The capture that is read, if it is one.
@@ -350,7 +353,9 @@ impl Reporter {
         }
     }
 
-    fn vantage_of(&self, flows: impl IntoIterator<Item = Flow>) -> Vantage {
+    /// The vantage point of a control connection, seen as `flows`.
+    #[must_use]
+    pub fn vantage_of(&self, flows: impl IntoIterator<Item = Flow>) -> Vantage {
         self.vantage.of(flows, &self.local)
     }
 
@@ -361,6 +366,7 @@ impl Reporter {
                 vantage: self.vantage_of(case.views.flows()),
                 inferred: self.file.is_some() && self.vantage == Choice::Auto,
                 passive_range: self.passive_range.clone(),
+                listening: self.listening.clone(),
             },
         );
         let facts = &case.facts;

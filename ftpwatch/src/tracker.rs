@@ -341,6 +341,16 @@ impl Tracker {
         self.events.push(Event::Session(Box::new(session)));
     }
 
+    /// Whether an endpoint on `port` is being followed, other than the one that `control` has advertised.
+    #[must_use]
+    pub fn is_advertised_to_others(&self, port: u16, control: u64) -> bool {
+        let mut endpoints = self.endpoints.values();
+        endpoints.any(|watched| {
+            let view = watched.views.client_side();
+            view.port == port && view.control != control
+        })
+    }
+
     fn has_undecided(&self, control: u64) -> bool {
         let keys = self.sessions.open_endpoints_of_view(control);
         keys.iter()

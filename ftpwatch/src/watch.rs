@@ -1,5 +1,6 @@
 //! `ftpwatch run`: news from the kernel, time, tracker, reports out.
 
+mod listeners;
 mod losses;
 
 use std::{
@@ -23,6 +24,7 @@ use crate::{
     source::kernel::{Host, Interface, Kernel, Settings, host},
     tracker::Tracker,
 };
+use listeners::Listeners;
 use losses::Losses;
 
 /// How often interfaces and losses are looked at.
@@ -90,6 +92,7 @@ struct Watch<'a> {
     reporter: Reporter,
     output: Output,
     losses: Losses,
+    listeners: Listeners,
     started: Instant,
     compared: Instant,
     shown: u64,
@@ -123,6 +126,7 @@ impl<'a> Watch<'a> {
             vantage: analysis.vantage,
             local: host.addresses,
             passive_range: analysis.passive_range.clone(),
+            listening: None,
             host: host_name(),
             file: None,
             interfaces: kernel.attacher.names(),
@@ -135,6 +139,7 @@ impl<'a> Watch<'a> {
             reporter,
             output: Output::new(analysis.format, analysis.show),
             losses: Losses::default(),
+            listeners: Listeners::new(analysis.control_ports()),
             started: Instant::now(),
             compared: Instant::now(),
             shown: 0,
@@ -304,6 +309,7 @@ impl<'a> Watch<'a> {
             self.output.write(&report)?;
         }
         for event in self.tracker.take_events() {
+            self.reporter.listening = self.listeners.look(&event, &self.reporter, &self.tracker);
             let report = self.reporter.report(&event);
             self.write(&report)?;
         }

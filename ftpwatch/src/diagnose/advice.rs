@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::{Cause, Context, evidence::endpoint};
 use crate::{
     address::{is_private, is_public},
+    host::Listening,
     tracker::Case,
     vantage::Vantage,
 };
@@ -77,6 +78,14 @@ pub fn explanation(cause: Cause, case: &Case, context: &Context) -> String {
             "Nothing is wrong with {advertised}, and no SYN for it came here: a firewall, security group, NAT \
              or unpublished port in front."
         ),
+        Cause::PortRewritten => format!(
+            "The server listens on {}, and {advertised} is what became of its reply on the way: something rewrote it.",
+            context
+                .listening
+                .as_ref()
+                .and_then(Listening::instead)
+                .map_or_else(|| "another port".to_owned(), |port| format!("port {port}"))
+        ),
         Cause::LocalDrop => format!(
             "The SYN to {advertised} reached this host, which said nothing: its own firewall drops it."
         ),
@@ -139,6 +148,9 @@ pub fn advice(cause: Cause, case: &Case, context: &Context) -> Vec<String> {
         Cause::PathBlocked => vec![
             format!("Open {range} for TCP between {client} and {server}: firewalls, security groups, NAT."),
             format!("To confirm, from the client's side while the server waits: `nc -vz {address} {port}`"),
+        ],
+        Cause::PortRewritten => vec![
+            "Take the FTP helper or ALG that rewrites replies off the way: `lsmod | grep -e nf_nat_ftp -e ip_vs_ftp`.".into(),
         ],
         Cause::LocalDrop => vec![
             format!("Open {range} in this host's own firewall:"),

@@ -27,6 +27,8 @@ pub enum Cause {
     PortOutOfRange,
     /// Something in front of this vantage point keeps the SYN away.
     PathBlocked,
+    /// The server listens on another port than was advertised.
+    PortRewritten,
     /// The SYN arrived, and its own host said nothing.
     LocalDrop,
     /// The SYN passed, and nothing came back.
@@ -51,6 +53,7 @@ impl Cause {
             Self::ReplyDropped => "reply_dropped",
             Self::PortOutOfRange => "port_out_of_range",
             Self::PathBlocked => "path_blocked",
+            Self::PortRewritten => "port_rewritten",
             Self::LocalDrop => "local_drop",
             Self::DroppedBeyond => "dropped_beyond",
             Self::NotListening => "not_listening",
@@ -72,6 +75,7 @@ impl Cause {
             Self::ReplyDropped => "the reply never reached the client",
             Self::PortOutOfRange => "the port is outside the range that was said to be open",
             Self::PathBlocked => "address and port are fine, and the SYN never got here",
+            Self::PortRewritten => "the server listens on another port than was advertised",
             Self::LocalDrop => "the SYN reached the server's host, which said nothing",
             Self::DroppedBeyond => "the SYN passed here, and nothing came back",
             Self::NotListening => {
@@ -122,7 +126,7 @@ impl Warning {
 type Rule = fn(&Case, &Context) -> Option<Confidence>;
 
 /// All causes, the first that fits being the one that is named.
-const RULES: [(Cause, Rule); 12] = [
+const RULES: [(Cause, Rule); 13] = [
     (Cause::UnusableAddress, unusable_address),
     (Cause::PrivateAddress, private_address),
     (Cause::ClientRefused, client_refused),
@@ -130,6 +134,7 @@ const RULES: [(Cause, Rule); 12] = [
     (Cause::ReplyDropped, reply_dropped),
     (Cause::PortOutOfRange, port_out_of_range),
     (Cause::PathBlocked, path_blocked),
+    (Cause::PortRewritten, port_rewritten),
     (Cause::LocalDrop, local_drop),
     (Cause::DroppedBeyond, dropped_beyond),
     (Cause::NotListening, not_listening),
@@ -223,6 +228,18 @@ const fn as_sure_as_the_vantage(context: &Context) -> Confidence {
     } else {
         Confidence::High
     }
+}
+
+fn port_rewritten(case: &Case, context: &Context) -> Option<Confidence> {
+    let answerless = matches!(case.outcome, Outcome::Refused | Outcome::NoAnswer);
+    let listening = context.listening.as_ref()?;
+    listening.instead().filter(|_| answerless)?;
+    // A process that serves everybody may listen on that port for somebody else.
+    Some(if listening.shared {
+        Confidence::Medium
+    } else {
+        Confidence::High
+    })
 }
 
 fn local_drop(case: &Case, context: &Context) -> Option<Confidence> {

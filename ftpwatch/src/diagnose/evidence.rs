@@ -8,6 +8,7 @@ use super::Context;
 use crate::{
     escape::printable,
     history::{Known, network},
+    host::Listening,
     tracker::{Case, Facts, Outcome},
 };
 
@@ -36,12 +37,13 @@ const MISSED: [(u32, &str); 8] = [
 ];
 
 /// The evidence, in the order in which it was seen.
-pub fn evidence(case: &Case, _: &Context) -> Vec<String> {
+pub fn evidence(case: &Case, context: &Context) -> Vec<String> {
     let facts = &case.facts;
     let mut seen = timed(case);
     seen.sort_by_key(|(at, _)| *at);
     let mut lines: Vec<String> = seen.into_iter().map(|(_, line)| line).collect();
     if case.outcome.is_failure() {
+        lines.extend(context.listening.iter().map(|now| listens(case, now)));
         lines.extend(others(case));
     }
     if case.outcome == Outcome::Unknown {
@@ -53,6 +55,20 @@ pub fn evidence(case: &Case, _: &Context) -> Vec<String> {
         }
     }
     lines
+}
+
+/// What the server listened on when the endpoint had failed.
+fn listens(case: &Case, now: &Listening) -> String {
+    let port = case.views.client_side().port;
+    match (now.advertised, now.instead()) {
+        (true, _) => format!(
+            "the server listens on port {port}: what does not let the client in stands before it"
+        ),
+        (false, Some(instead)) => {
+            format!("the server does not listen on port {port}, but on {instead}")
+        }
+        (false, None) => format!("nobody listens on port {port} any more"),
+    }
 }
 
 /// What other endpoints of this server came to: what works for others is not what is wrong.

@@ -1,0 +1,62 @@
+//! What the server listens on when an endpoint fails on its own host: the one thing that packets do not tell.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    host::{Listening, listeners_of},
+    report::Reporter,
+    tracker::{Event, Outcome, Tracker},
+    vantage::Vantage,
+};
+
+/// How long there is at least between two looks: each costs milliseconds, and a server that is down fails often.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Looks, and not too often.
+#[derive(Debug)]
+pub struct Listeners {
+    control_ports: Vec<u16>,
+    looked: Option<Instant>,
+}
+
+impl Listeners {
+    /// Has not looked yet.
+    pub const fn new(control_ports: Vec<u16>) -> Self {
+        Self {
+            control_ports,
+            looked: None,
+        }
+    }
+
+    /// What the server listens on, if it has just failed to answer and this is its host.
+    pub fn look(
+        &mut self,
+        event: &Event,
+        reporter: &Reporter,
+        tracker: &Tracker,
+    ) -> Option<Listening> {
+        let Event::Outcome(case) = event else {
+            return None;
+        };
+        let answerless = matches!(case.outcome, Outcome::Refused | Outcome::NoAnswer);
+        let here = reporter.vantage_of(case.views.flows()) == Vantage::Server;
+        let rested = self.looked.is_none_or(|at| at.elapsed() >= PAUSE);
+        if !(answerless && here && rested) {
+            return None;
+        }
+        self.looked = Some(Instant::now());
+        // Where addresses are translated on this very host, the last view is the server's own.
+        let own = case.views.flows().last()?;
+        let view = case.views.client_side();
+        let spoken_for = |port: u16| {
+            self.control_ports.contains(&port)
+                || tracker.is_advertised_to_others(port, view.control)
+        };
+        let mut listening = listeners_of(&own, view.port, &spoken_for)?;
+        // What encrypted sessions were told, nobody knows.
+        if listening.shared && tracker.books().blind > 0 {
+            listening.others.clear();
+        }
+        Some(listening)
+    }
+}
