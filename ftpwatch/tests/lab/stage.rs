@@ -268,7 +268,7 @@ impl Stage {
             Behaviour::CurlPasv => Some(client.curl(&["--disable-epsv"], &[FILE])),
             Behaviour::TrustingCurl => Some(client.trusting_curl(&[FILE])),
             Behaviour::Lftp => {
-                Some(client.lftp(Trust::Advertised, &format!("get {FILE} -o /dev/null")))
+                Some(client.lftp(Trust::Advertised, &format!("cat {FILE}")))
             }
             Behaviour::Ftplib => Some(client.ftplib(Trust::Control, PATIENCE, FILE, 1)),
             Behaviour::TrustingFtplib => Some(client.ftplib(Trust::Advertised, PATIENCE, FILE, 1)),
