@@ -3,12 +3,10 @@
 mod advice;
 mod cause;
 mod evidence;
-mod software;
 
 use std::ops::RangeInclusive;
 
 pub use cause::{Cause, Confidence, Warning};
-pub use software::software;
 
 use crate::{tracker::Case, vantage::Vantage};
 

@@ -12,6 +12,7 @@ pub mod escape;
 pub mod output;
 pub mod read;
 pub mod report;
+pub mod servers;
 pub mod source;
 pub mod tracker;
 pub mod vantage;

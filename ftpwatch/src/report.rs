@@ -12,8 +12,9 @@ use serde::Serialize;
 
 use crate::{
     clock::Clock,
-    diagnose::{Cause, Confidence, Context, Warning, diagnose, software},
+    diagnose::{Cause, Confidence, Context, Warning, diagnose},
     escape::printable,
+    servers,
     tracker::{Books, Case, Event, Outcome, Session, Visibility},
     vantage::{Choice, Vantage},
 };
@@ -368,7 +369,10 @@ impl Reporter {
             waited_ms: milliseconds(waited),
             evidence: diagnosis.evidence,
             advice: diagnosis.advice,
-            server_software: banner_software(case.server.banner.as_ref()),
+            server_software: servers::describe(
+                case.server.banner.as_ref().map(Text::as_bytes),
+                Some(case.views.client_side().text.as_bytes()),
+            ),
             control_reply,
             ..advertised(case.views.client_side())
         }
@@ -386,7 +390,7 @@ fn session_report(session: &Session) -> SessionReport {
         endpoints: session.endpoints,
         outcomes: outcomes.filter(|(_, count)| *count > 0).collect(),
         undecodable: session.undecodable,
-        server_software: banner_software(session.banner.as_ref()),
+        server_software: servers::describe(session.banner.as_ref().map(Text::as_bytes), None),
     }
 }
 
@@ -454,10 +458,6 @@ fn undecodable_advertisement(flow: &Flow, line: &Line) -> FindingReport {
                 .into(),
         ],
     }
-}
-
-fn banner_software(banner: Option<&Text>) -> Option<String> {
-    software(banner?.as_bytes())
 }
 
 fn client(flow: &Flow) -> Peer {
