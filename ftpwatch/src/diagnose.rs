@@ -3,10 +3,17 @@
 mod advice;
 mod cause;
 mod evidence;
+mod finding;
+mod scene;
+#[cfg(test)]
+mod tests;
+mod transfer;
 
 use std::ops::RangeInclusive;
 
 pub use cause::{Cause, Confidence, Warning};
+pub use finding::Finding;
+pub use transfer::transfer;
 
 use crate::{tracker::Case, vantage::Vantage};
 

@@ -9,6 +9,8 @@ pub mod clock;
 pub mod diagnose;
 pub mod error;
 pub mod escape;
+pub mod explain;
+pub mod firewalls;
 pub mod output;
 pub mod read;
 pub mod report;

@@ -12,9 +12,9 @@ use serde::Serialize;
 
 use crate::{
     clock::Clock,
-    diagnose::{Cause, Confidence, Context, Warning, diagnose},
+    diagnose::{Cause, Confidence, Context, Finding, Warning, diagnose, transfer},
     escape::printable,
-    servers,
+    explain, servers,
     tracker::{Books, Case, Event, Outcome, Session, Visibility},
     vantage::{Choice, Vantage},
 };
@@ -293,8 +293,11 @@ impl Reporter {
             }
             Event::Transfer(case) => {
                 let at = case.facts.final_reply.map_or(case.decided_at, |(at, _)| at);
+                let (explanation, advice) = transfer(case, &self.context(case));
                 let report = EndpointReport {
                     corrects: None,
+                    explanation: Some(explanation),
+                    advice,
                     ..self.endpoint(case)
                 };
                 (
@@ -341,15 +344,16 @@ impl Reporter {
         self.vantage.of(flows, &self.local)
     }
 
+    fn context(&self, case: &Case) -> Context {
+        Context {
+            vantage: self.vantage_of(case.views.flows()),
+            inferred: self.file.is_some() && self.vantage == Choice::Auto,
+            passive_range: self.passive_range.clone(),
+        }
+    }
+
     fn endpoint(&self, case: &Case) -> EndpointReport {
-        let diagnosis = diagnose(
-            case,
-            &Context {
-                vantage: self.vantage_of(case.views.flows()),
-                inferred: self.file.is_some() && self.vantage == Choice::Auto,
-                passive_range: self.passive_range.clone(),
-            },
-        );
+        let diagnosis = diagnose(case, &self.context(case));
         let facts = &case.facts;
         let control_reply = case.control_reply.map(|line| Reply {
             code: line.code,
@@ -444,19 +448,20 @@ fn connected(case: &Case) -> Option<Connected> {
 }
 
 fn undecodable_advertisement(flow: &Flow, line: &Line) -> FindingReport {
+    let finding = Finding::UndecodableAdvertisement;
     FindingReport {
-        finding: "undecodable_advertisement",
+        finding: finding.name(),
         client: client(flow),
         server: server(flow),
         reply: Reply {
             code: line.code,
             text: printable(line.text.as_bytes()),
         },
-        advice: vec![
-            "This reply names no endpoint that a client could connect to: correct the server's passive \
-             address and ports, or use EPSV."
-                .into(),
-        ],
+        advice: explain::finding(finding)
+            .fix
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
     }
 }
 

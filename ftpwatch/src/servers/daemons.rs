@@ -144,7 +144,7 @@ const NETBSD_FTPD: Software = Software {
 
 /// Servers that let the kernel choose the port take it from its own range.
 const KERNEL_RANGE: Setting = Setting {
-    directive: "has none; the kernel chooses: `sysctl net.ipv4.ip_local_port_range=\"{low} {high}\"`",
+    directive: "no setting for the range, the kernel chooses: `sysctl net.ipv4.ip_local_port_range=\"{low} {high}\"`",
     place: "which holds for all programs of that host",
     source: "Linux, Documentation/networking/ip-sysctl.rst, ip_local_port_range",
 };
@@ -154,7 +154,7 @@ const INETUTILS: Software = Software {
     product: "GNU inetutils ftpd",
     greetings: &["(GNU inetutils"],
     address: Some(Setting {
-        directive: "has none: it advertises the address that the control connection came to",
+        directive: "no setting for the address: it advertises the one that the control connection came to",
         place: "so clients behind another address have to use EPSV, or another server",
         source: "ftpd(8) of GNU inetutils, which has no such option",
     }),
@@ -167,7 +167,7 @@ const BUSYBOX: Software = Software {
     product: "BusyBox ftpd",
     replies: &["227 PASV ok (", "229 EPSV ok ("],
     address: Some(Setting {
-        directive: "has none: it advertises the address that the control connection came to",
+        directive: "no setting for the address: it advertises the one that the control connection came to",
         place: "so clients behind another address have to use EPSV, or another server",
         source: "BusyBox, networking/ftpd.c, bind_for_passive_mode",
     }),

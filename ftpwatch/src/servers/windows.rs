@@ -20,7 +20,7 @@ const FILEZILLA: Software = Software {
         source: "FileZilla Server, manual, Passive Mode",
     }),
     reuse: Some(Setting {
-        directive: "has none since 1.0: the client has to resume the session",
+        directive: "no setting since 1.0, the client has to resume the session",
         place: "(up to 0.9, \"Require TLS session resumption on data connection when using PROT P\")",
         source: "FileZilla Server, src/filezilla/securable_socket.cpp",
     }),
