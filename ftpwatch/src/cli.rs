@@ -5,6 +5,7 @@ use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::{
+    explain,
     output::{Format, Show},
     source::kernel::Hook,
     vantage,
@@ -38,6 +39,9 @@ pub enum Command {
     /// Analyse captures (pcap or pcapng, gzip'd or not); needs no privilege
     #[command(after_help = READ_EXAMPLES)]
     Read(Read),
+    /// What a code means, how to confirm it, how to fix it
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(Explain),
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -53,6 +57,12 @@ Examples:
   ftpwatch read --show outcomes *.pcapng.gz     every endpoint, and every session
   ftpwatch read --vantage client ftp.pcap       captured on the client
   ssh HOST tcpdump -U -w - | ftpwatch read -    another host's packets, as they come";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  ftpwatch explain                                    every code, a line each
+  ftpwatch explain no_syn                             one of them
+  ftpwatch explain private_address --server vsftpd    what to set on one server";
 
 /// What the analysis is told.
 #[derive(Args, Debug)]
@@ -128,6 +138,20 @@ pub struct Read {
     /// The captures; - for standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+}
+
+/// `ftpwatch explain`
+#[derive(Args, Debug)]
+pub struct Explain {
+    /// Outcomes, causes, warnings or findings. Without: a list of them all
+    #[arg(value_name = "CODE")]
+    pub codes: Vec<String>,
+    /// Only this server's settings
+    #[arg(long, value_name = "NAME")]
+    pub server: Option<String>,
+    /// How to write it
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: explain::Format,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

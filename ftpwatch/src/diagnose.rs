@@ -3,14 +3,19 @@
 mod advice;
 mod cause;
 mod evidence;
+mod finding;
 mod pattern;
-mod software;
+mod scene;
+#[cfg(test)]
+mod tests;
+mod transfer;
 
 use std::ops::RangeInclusive;
 
 pub use cause::{Cause, Confidence, Warning};
+pub use finding::Finding;
 pub use pattern::{PatternDiagnosis, diagnose_pattern};
-pub use software::software;
+pub use transfer::transfer;
 
 use crate::{host::Listening, tracker::Case, vantage::Vantage};
 
@@ -55,12 +60,24 @@ pub fn diagnose(case: &Case, context: &Context) -> Diagnosis {
             .iter()
             .map(|(cause, _)| format!("{} fits too: {}", cause.name(), cause.meaning())),
     );
+    let (explanation, advice) = match first {
+        Some((cause, _)) => (
+            Some(advice::explanation(cause, case, context)),
+            advice::advice(cause, case, context),
+        ),
+        // No packet tells why, and the server's own words do.
+        None if case.outcome.is_failure() && case.control_reply.is_some() => {
+            let (explanation, advice) = transfer(case, context);
+            (Some(explanation), advice)
+        }
+        None => (None, Vec::new()),
+    };
     Diagnosis {
         cause: first.map(|(cause, _)| cause),
-        explanation: first.map(|(cause, _)| advice::explanation(cause, case, context)),
+        explanation,
         confidence: first.map(|(_, confidence)| confidence),
         warnings: cause::warnings(case, context),
         evidence,
-        advice: first.map_or_else(Vec::new, |(cause, _)| advice::advice(cause, case, context)),
+        advice,
     }
 }

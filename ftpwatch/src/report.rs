@@ -13,11 +13,14 @@ use serde::Serialize;
 use crate::{
     clock::Clock,
     diagnose::{
-        Cause, Confidence, Context, PatternDiagnosis, Warning, diagnose, diagnose_pattern, software,
+        Cause, Confidence, Context, Finding, PatternDiagnosis, Warning, diagnose, diagnose_pattern,
+        transfer,
     },
     escape::printable,
+    explain,
     history::Pattern,
     host::Listening,
+    servers,
     tracker::{Books, Case, Discovery, Event, Outcome, Session, Visibility},
     vantage::{Choice, Vantage},
 };
@@ -157,7 +160,7 @@ pub struct SessionReport {
 #[derive(Clone, Debug, Serialize)]
 pub struct FindingReport {
     /// What it is.
-    pub finding: &'static str,
+    pub finding: Finding,
     /// How sure its explanation is.
     pub confidence: Confidence,
     /// What it means.
@@ -304,8 +307,11 @@ impl Reporter {
             }
             Event::Transfer(case) => {
                 let at = case.facts.final_reply.map_or(case.decided_at, |(at, _)| at);
+                let (explanation, advice) = transfer(case, &self.context(case));
                 let report = EndpointReport {
                     corrects: None,
+                    explanation: Some(explanation),
+                    advice,
                     ..self.endpoint(case)
                 };
                 (
@@ -359,16 +365,17 @@ impl Reporter {
         self.vantage.of(flows, &self.local)
     }
 
+    fn context(&self, case: &Case) -> Context {
+        Context {
+            vantage: self.vantage_of(case.views.flows()),
+            inferred: self.file.is_some() && self.vantage == Choice::Auto,
+            passive_range: self.passive_range.clone(),
+            listening: self.listening.clone(),
+        }
+    }
+
     fn endpoint(&self, case: &Case) -> EndpointReport {
-        let diagnosis = diagnose(
-            case,
-            &Context {
-                vantage: self.vantage_of(case.views.flows()),
-                inferred: self.file.is_some() && self.vantage == Choice::Auto,
-                passive_range: self.passive_range.clone(),
-                listening: self.listening.clone(),
-            },
-        );
+        let diagnosis = diagnose(case, &self.context(case));
         let facts = &case.facts;
         let control_reply = case.control_reply.map(|line| Reply {
             code: line.code,
@@ -388,7 +395,10 @@ impl Reporter {
             waited_ms: milliseconds(waited),
             evidence: diagnosis.evidence,
             advice: diagnosis.advice,
-            server_software: banner_software(case.server.banner.as_ref()),
+            server_software: servers::describe(
+                case.server.banner.as_ref().map(Text::as_bytes),
+                Some(case.views.client_side().text.as_bytes()),
+            ),
             control_reply,
             ..advertised(case.views.client_side())
         }
@@ -406,7 +416,7 @@ fn session_report(session: &Session) -> SessionReport {
         endpoints: session.endpoints,
         outcomes: outcomes.filter(|(_, count)| *count > 0).collect(),
         undecodable: session.undecodable,
-        server_software: banner_software(session.banner.as_ref()),
+        server_software: servers::describe(session.banner.as_ref().map(Text::as_bytes), None),
     }
 }
 
@@ -460,8 +470,9 @@ fn connected(case: &Case) -> Option<Connected> {
 }
 
 fn undecodable_advertisement(flow: &Flow, line: &Line) -> FindingReport {
+    let finding = Finding::UndecodableAdvertisement;
     FindingReport {
-        finding: "undecodable_advertisement",
+        finding,
         confidence: Confidence::High,
         explanation: "This reply names no endpoint that a client could connect to.".into(),
         client: client(flow),
@@ -471,21 +482,25 @@ fn undecodable_advertisement(flow: &Flow, line: &Line) -> FindingReport {
             text: printable(line.text.as_bytes()),
         }),
         evidence: Vec::new(),
-        advice: vec!["Correct the server's passive address and ports, or use EPSV.".into()],
+        advice: explain::finding(finding)
+            .fix
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
     }
 }
 
 fn discovery(discovery: &Discovery) -> FindingReport {
     let Discovery { flow, pattern, .. } = discovery;
     let PatternDiagnosis {
-        name,
+        finding,
         confidence,
         explanation,
         evidence,
         advice,
     } = diagnose_pattern(pattern, flow);
     FindingReport {
-        finding: name,
+        finding,
         confidence,
         explanation,
         client: client(flow),
@@ -500,10 +515,6 @@ fn discovery(discovery: &Discovery) -> FindingReport {
         evidence,
         advice,
     }
-}
-
-fn banner_software(banner: Option<&Text>) -> Option<String> {
-    software(banner?.as_bytes())
 }
 
 fn client(flow: &Flow) -> Peer {

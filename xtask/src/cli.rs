@@ -22,6 +22,8 @@ pub enum Chore {
     Demo,
     /// Run each fuzz target for so long.
     Fuzz { seconds: u64 },
+    /// Make the pages in docs/ that are made of the source.
+    Docs,
     /// Print what the kernel's verifier makes of the programs.
     Verifier,
     /// What has to hold before a change goes in.
@@ -40,6 +42,7 @@ Commands:
   test [--quick] [FILTER…] run the tests, those that need root too; --quick leaves these out
   fuzz [SECONDS]           feed the decoders, the engine and the capture reader what libFuzzer comes up with: each for
                            SECONDS (60), from the captures on
+  docs                     make docs/EXPLAIN.md of the texts in the source
   verifier                 print how many instructions the kernel verified, program by program
   ci                       formatting, clippy and all tests: what has to hold before a change goes in
   setup [--tests]          install what building needs, and with --tests what only the tests need
@@ -83,6 +86,7 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Chore> {
         "test" => test(&mut parser)?,
         "fuzz" => fuzz(&mut parser)?,
         "demo" => alone(&mut parser, Chore::Demo)?,
+        "docs" => alone(&mut parser, Chore::Docs)?,
         "verifier" => alone(&mut parser, Chore::Verifier)?,
         "ci" => alone(&mut parser, Chore::Ci)?,
         other => bail!("no such command: {other}\nsee: cargo xtask --help"),

@@ -3,6 +3,7 @@
 mod build;
 mod ci;
 mod demo;
+mod docs;
 mod fuzz;
 mod run;
 mod setup;
@@ -12,6 +13,7 @@ mod verifier;
 pub use build::build;
 pub use ci::ci;
 pub use demo::demo;
+pub use docs::docs;
 pub use fuzz::fuzz;
 pub use run::run;
 pub use setup::setup;

@@ -32,6 +32,7 @@ fn start(chore: Chore) -> anyhow::Result<()> {
         Chore::Test { quick, filters } => command::test(quick, &filters),
         Chore::Demo => command::demo(),
         Chore::Fuzz { seconds } => command::fuzz(seconds),
+        Chore::Docs => command::docs(),
         Chore::Verifier => command::verifier(),
         Chore::Ci => command::ci(),
     }

@@ -1,45 +1,15 @@
 //! What a cause means in this case, and what to do about it: the action first, then the details, then how to
 //! confirm it. Each line stands alone.
 
-use std::net::IpAddr;
-
-use super::{Cause, Context, evidence::endpoint};
+use super::{Cause, Context, scene::Scene};
 use crate::{
     address::{is_private, is_public},
+    firewalls,
     host::Listening,
+    servers::Topic,
     tracker::Case,
     vantage::Vantage,
 };
-
-/// Where what is where, for the sentences.
-struct Scene {
-    server: IpAddr,
-    client: IpAddr,
-    address: IpAddr,
-    port: u16,
-    /// Address and port, as advertised.
-    advertised: String,
-    /// What has to be open.
-    range: String,
-}
-
-impl Scene {
-    fn of(case: &Case, context: &Context) -> Self {
-        let view = case.views.client_side();
-        let (address, port) = (view.address.ip(), view.port);
-        Self {
-            server: view.flow.server.ip(),
-            client: view.flow.client.ip(),
-            address,
-            port,
-            advertised: endpoint(address, port),
-            range: match &context.passive_range {
-                Some(range) => format!("the passive range {}-{}", range.start(), range.end()),
-                None => format!("port {port} and the rest of the server's passive range"),
-            },
-        }
-    }
-}
 
 /// What the cause means in this case: a sentence.
 pub fn explanation(cause: Cause, case: &Case, context: &Context) -> String {
@@ -79,7 +49,7 @@ pub fn explanation(cause: Cause, case: &Case, context: &Context) -> String {
              or unpublished port in front."
         ),
         Cause::PortRewritten => format!(
-            "The server listens on {}, and {advertised} is what became of its reply on the way: something rewrote it.",
+            "The server listens on {}, and {advertised} is what became of its reply: a helper or an ALG rewrote it.",
             context
                 .listening
                 .as_ref()
@@ -114,15 +84,13 @@ pub fn advice(cause: Cause, case: &Case, context: &Context) -> Vec<String> {
     let Scene {
         server,
         client,
-        address,
         port,
         range,
+        ports,
         ..
     } = scene;
-    match cause {
-        Cause::UnusableAddress | Cause::AddressMismatch | Cause::ClientRefused => {
-            advertise(scene)
-        }
+    let mut lines = match cause {
+        Cause::UnusableAddress | Cause::AddressMismatch | Cause::ClientRefused => advertise(scene),
         Cause::PrivateAddress => {
             let mut lines = advertise(scene);
             lines.push(
@@ -134,65 +102,103 @@ pub fn advice(cause: Cause, case: &Case, context: &Context) -> Vec<String> {
         Cause::ReplyDropped => vec![
             "Take the FTP helper out of the way between server and client, or make the server's reply plain."
                 .into(),
-            "On a Linux gateway, see whether there is one: `lsmod | grep nf_conntrack_ftp`".into(),
+            "On a Linux gateway, see whether there is one: `lsmod | grep nf_conntrack_ftp`, and what assigns it: \
+             `nft list ruleset | grep helper`"
+                .into(),
+            format!("Without the helper, {range} has to be open and forwarded for good."),
         ],
-        Cause::PortOutOfRange => vec![
-            "Set the server's passive range to the ports that are open, or open this one:".into(),
-            "vsftpd: `pasv_min_port` and `pasv_max_port`".into(),
-            "ProFTPD: `PassivePorts`".into(),
-            "Pure-FTPd: `-p`".into(),
+        Cause::PortRewritten => vec![
+            "Take the FTP helper out of the way between server and client: nf_conntrack_ftp and nf_nat_ftp, \
+             IPVS's ip_vs_ftp, a router's FTP ALG."
+                .into(),
+            format!("Without it, forward {range} to the server, each port to the same port."),
+            "Or encrypt the control connection (AUTH TLS): what cannot be read is not rewritten.".into(),
+            "To confirm, on the server while a client waits: `ss -ltnp`, and compare with the reply".into(),
         ],
+        Cause::PortOutOfRange => {
+            let what = "Set the server's passive range to the ports that are open, or open this one:";
+            headed(what.into(), scene.settings(Topic::Range))
+        }
         Cause::PathBlocked if context.vantage == Vantage::Client => {
             vec!["Look at this host's own outgoing firewall, or at why the client did not try.".into()]
         }
-        Cause::PathBlocked => vec![
-            format!("Open {range} for TCP between {client} and {server}: firewalls, security groups, NAT."),
-            format!("To confirm, from the client's side while the server waits: `nc -vz {address} {port}`"),
-        ],
-        Cause::PortRewritten => vec![
-            "Take the FTP helper or ALG that rewrites replies off the way: `lsmod | grep -e nf_nat_ftp -e ip_vs_ftp`.".into(),
-        ],
-        Cause::LocalDrop => vec![
-            format!("Open {range} in this host's own firewall:"),
-            format!("nftables: `tcp dport {port} accept`, for the whole range"),
-            format!("firewalld: `firewall-cmd --add-port={port}/tcp`, for the whole range"),
-            format!("ufw: `ufw allow {port}/tcp`, for the whole range"),
-            "To see the rule that drops: `nft list ruleset`, or `iptables -S`".into(),
-        ],
-        Cause::DroppedBeyond => vec![format!(
-            "Open {range} in the firewalls between here and {server}, and on the server itself."
-        )],
+        Cause::PathBlocked => headed(
+            format!("Open {range} between {client} and {server}, wherever it is closed:"),
+            firewalls::in_front(ports, &format!("{client}'s network")),
+        ),
+        Cause::LocalDrop => {
+            let what = format!("Open {range} in this host's own firewall:");
+            let mut lines = headed(what, firewalls::on_the_host(ports));
+            lines.push("To see the rule that drops: `nft list ruleset`, or `iptables -S`".into());
+            lines
+        }
+        Cause::DroppedBeyond => headed(
+            format!("Open {range} in the firewalls between here and {server}, and on the server itself:"),
+            firewalls::on_the_host(ports),
+        ),
         Cause::NotListening => vec![
-            "See that the port is forwarded to the right host, and that the server's listener stays open."
-                .into(),
-            format!("To confirm, on the server while a client waits: `ss -ltn sport = :{port}`"),
+            if context.vantage == Vantage::Server {
+                "See why nobody listens here: the server closed its listener, or it runs on another host behind \
+                 this address; or the host's firewall rejects with RST: `nft list ruleset`"
+                    .into()
+            } else {
+                format!(
+                    "Have {range} forwarded to the host on which the server runs, each port to the same port, and \
+                     see that the server's listener stays open."
+                )
+            },
+            format!("To confirm, on the server while a client waits: `ss -ltnp sport = :{port}`"),
         ],
-        Cause::Rejected => vec![
-            format!("Open {range} there."),
-            "To see the rule: `nft list ruleset`, `iptables -S`, or `firewall-cmd --list-all`".into(),
-        ],
+        Cause::Rejected => {
+            let mut lines = headed(format!("Open {range} there:"), firewalls::on_the_host(ports));
+            lines.push(
+                "To see the rule: `nft list ruleset`, `iptables -S`, or `firewall-cmd --list-all`".into(),
+            );
+            lines
+        }
         Cause::ReturnPath => vec![
             format!("Make the way from {server} back to {client} the same as the way there."),
             format!("To see which way it takes, on the server: `ip route get {client}`"),
         ],
+    };
+    match cause {
+        Cause::PathBlocked | Cause::LocalDrop | Cause::DroppedBeyond | Cause::Rejected => {
+            lines.extend(scene.range_to_set());
+        }
+        Cause::NotListening => lines.extend(scene.log()),
+        _ => {}
     }
+    if is_seen_client_command(cause) {
+        lines.push(scene.client_command());
+    }
+    lines
 }
 
-/// The directives that make servers advertise the address that clients reach them at. Behind NAT, the server
-/// itself does not know it.
+/// Whether a client shows by itself that it is so, or is so no more.
+const fn is_seen_client_command(cause: Cause) -> bool {
+    !matches!(
+        cause,
+        Cause::ReplyDropped | Cause::PortRewritten | Cause::NotListening | Cause::ReturnPath
+    )
+}
+
+/// What makes servers advertise the address that clients reach them at. Behind NAT, the server itself does not know
+/// it.
 fn advertise(scene: &Scene) -> Vec<String> {
     let Scene { server, client, .. } = scene;
-    let (what, address) = if is_private(*server) && is_public(*client) {
-        let what = format!("its public address; {server} is what NAT makes of it:");
-        (what, "PUBLIC-ADDRESS".to_owned())
+    let what = if is_private(*server) && is_public(*client) {
+        format!("its public address; {server} is what NAT makes of it:")
     } else {
-        let what = format!("the address that its clients reach it at, {server}:");
-        (what, server.to_string())
+        format!("the address that its clients reach it at, {server}:")
     };
-    vec![
+    headed(
         format!("Make the server advertise {what}"),
-        format!("vsftpd: `pasv_address={address}`"),
-        format!("ProFTPD: `MasqueradeAddress {address}`"),
-        format!("Pure-FTPd: `-P {address}`"),
-    ]
+        scene.settings(Topic::Address),
+    )
+}
+
+/// `first`, and what it says is below it.
+fn headed(first: String, mut lines: Vec<String>) -> Vec<String> {
+    lines.insert(0, first);
+    lines
 }

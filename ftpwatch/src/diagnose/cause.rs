@@ -1,5 +1,6 @@
 //! The causes: one rule each, in the order in which they are named where several fit.
 
+use clap::ValueEnum;
 use serde::Serialize;
 
 use super::Context;
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// Why an endpoint failed. An inference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// Nobody can connect to what was advertised.
@@ -27,7 +28,7 @@ pub enum Cause {
     PortOutOfRange,
     /// Something in front of this vantage point keeps the SYN away.
     PathBlocked,
-    /// The server listens on another port than was advertised.
+    /// Another port was opened for it than the one that was advertised.
     PortRewritten,
     /// The SYN arrived, and its own host said nothing.
     LocalDrop,
@@ -65,25 +66,7 @@ impl Cause {
     /// What it means, in a few words.
     #[must_use]
     pub const fn meaning(self) -> &'static str {
-        match self {
-            Self::UnusableAddress => "nobody can connect to the advertised address or port",
-            Self::PrivateAddress => {
-                "a private address was advertised to a client with a public one"
-            }
-            Self::AddressMismatch => "another address than the control connection's was advertised",
-            Self::ClientRefused => "the client dropped the advertised address without trying it",
-            Self::ReplyDropped => "the reply never reached the client",
-            Self::PortOutOfRange => "the port is outside the range that was said to be open",
-            Self::PathBlocked => "address and port are fine, and the SYN never got here",
-            Self::PortRewritten => "the server listens on another port than was advertised",
-            Self::LocalDrop => "the SYN reached the server's host, which said nothing",
-            Self::DroppedBeyond => "the SYN passed here, and nothing came back",
-            Self::NotListening => {
-                "nobody listens on the advertised port, or a firewall answers as if"
-            }
-            Self::Rejected => "an ICMP error answered: a firewall rejects",
-            Self::ReturnPath => "the server answered, and the answer did not reach the client",
-        }
+        crate::explain::cause(self).meaning
     }
 }
 
@@ -100,7 +83,7 @@ pub enum Confidence {
 }
 
 /// What is wrong with an endpoint although it worked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Warning {
     /// The client ignored the advertised address, and would have failed with it.
@@ -120,6 +103,12 @@ impl Warning {
             Self::PortOutOfRange => "port_out_of_range",
             Self::OtherClient => "other_client",
         }
+    }
+
+    /// What it means, in a few words.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        crate::explain::warning(self).meaning
     }
 }
 
@@ -217,6 +206,7 @@ fn path_blocked(case: &Case, context: &Context) -> Option<Confidence> {
     let blocked = case.outcome == Outcome::NoSyn
         && case.fault.is_none()
         && case.facts.acked_at.is_some()
+        && !case.views.is_tried_by_others()
         && !is_out_of_range(case, context);
     blocked.then_some(Confidence::Medium)
 }

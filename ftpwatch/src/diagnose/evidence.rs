@@ -204,6 +204,10 @@ fn absent(case: &Case) -> Option<(u64, String)> {
         ..
     } = case.facts;
     let (what, since) = match case.outcome {
+        Outcome::NoSyn if case.views.is_tried_by_others() => (
+            "SYN from the client itself",
+            acked_at.unwrap_or(advertised_at),
+        ),
         Outcome::NoSyn => ("SYN", acked_at.unwrap_or(advertised_at)),
         Outcome::NoAnswer => ("answer to the SYN", syn_at?),
         Outcome::NoAck => ("acknowledgement of the SYN-ACK", syn_ack_at?),

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use ftpwatch_common::address::Flow;
 
-use super::Confidence;
+use super::{Confidence, Finding};
 use crate::{
     escape::printable,
     history::{Pattern, Run},
@@ -13,8 +13,8 @@ use crate::{
 /// What can be said about a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PatternDiagnosis {
-    /// Its name in every output.
-    pub name: &'static str,
+    /// What it is.
+    pub finding: Finding,
     /// How sure its explanation is.
     pub confidence: Confidence,
     /// What it means: a sentence.
@@ -26,18 +26,18 @@ pub struct PatternDiagnosis {
 }
 
 impl Pattern {
-    /// Its name in every output.
+    /// The finding that it is reported as.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
+    pub const fn finding(&self) -> Finding {
         match self {
-            Self::RangePartlyBlocked { .. } => "passive_range_partly_blocked",
-            Self::ClientNetwork { .. } => "client_network_fails",
-            Self::AddressFamily { .. } => "address_family_fails",
-            Self::AdvertisedAddress { .. } => "advertised_address_fails",
-            Self::TlsData { .. } => "tls_data_fails",
-            Self::PortsExhausted(_) => "passive_ports_exhausted",
-            Self::PortOutside { .. } => "port_outside_range",
-            Self::GivenUpAtOnce { .. } => "given_up_at_once",
+            Self::RangePartlyBlocked { .. } => Finding::PassiveRangePartlyBlocked,
+            Self::ClientNetwork { .. } => Finding::ClientNetworkFails,
+            Self::AddressFamily { .. } => Finding::AddressFamilyFails,
+            Self::AdvertisedAddress { .. } => Finding::AdvertisedAddressFails,
+            Self::TlsData { .. } => Finding::TlsDataFails,
+            Self::PortsExhausted(_) => Finding::PassivePortsExhausted,
+            Self::PortOutside { .. } => Finding::PortOutsideRange,
+            Self::GivenUpAtOnce { .. } => Finding::GivenUpAtOnce,
         }
     }
 }
@@ -194,7 +194,7 @@ pub fn diagnose_pattern(pattern: &Pattern, flow: &Flow) -> PatternDiagnosis {
         ),
     };
     PatternDiagnosis {
-        name: pattern.name(),
+        finding: pattern.finding(),
         confidence,
         explanation,
         evidence,

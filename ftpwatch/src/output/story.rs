@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    diagnose::Cause,
+    diagnose::{Cause, Finding},
     report::{Body, EndpointReport, FindingReport, Peer, Report},
     tracker::Outcome,
 };
@@ -52,7 +52,7 @@ pub struct Story {
     rows: BTreeMap<Row, u64>,
     /// Endpoints for which there was no row.
     beyond: u64,
-    findings: BTreeSet<(&'static str, Peer, String)>,
+    findings: BTreeSet<(Finding, Peer, String)>,
 }
 
 impl Story {
@@ -115,6 +115,7 @@ impl Story {
             let _ = writeln!(text, "and {} endpoints more", more + self.beyond);
         }
         for (finding, server, explanation) in self.findings.iter().take(SHOWN) {
+            let finding = finding.name();
             let _ = writeln!(text, "finding: {finding} at {server}\n  {explanation}");
         }
         if self.findings.len() > SHOWN {

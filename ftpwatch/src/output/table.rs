@@ -49,7 +49,11 @@ impl Table {
                 line(out, &time, endpoint, "transfer", BAD)?;
                 let reply = endpoint.control_reply.as_ref();
                 let said = reply.map_or("that the transfer failed", |reply| &reply.text);
-                writeln!(out, "{INDENT}the server said: {said}")
+                writeln!(out, "{INDENT}said: {said}")?;
+                if let Some(explanation) = &endpoint.explanation {
+                    writeln!(out, "{INDENT}why:  {explanation}")?;
+                }
+                labelled(out, "fix: ", &endpoint.advice)
             }
             Body::Session(session) => session_line(out, &time, session),
             Body::Finding(finding) => finding_lines(out, &time, finding),
@@ -158,7 +162,7 @@ fn finding_lines(out: &mut impl Write, time: &str, finding: &FindingReport) -> i
         "",
         "finding",
     );
-    writeln!(out, "{BAD}{row}  {}{BAD:#}", finding.finding)?;
+    writeln!(out, "{BAD}{row}  {}{BAD:#}", finding.finding.name())?;
     if let Some(reply) = &finding.reply {
         writeln!(out, "{INDENT}said: {}", reply.text)?;
     }

@@ -79,6 +79,13 @@ impl Views {
         self.0.iter().find(|view| view.rejected_at != 0)
     }
 
+    /// Whether somebody else than the control connection's client sent a SYN.
+    #[must_use]
+    pub fn is_tried_by_others(&self) -> bool {
+        let mut attempts = self.0.iter().flat_map(|view| &view.attempts);
+        attempts.any(|attempt| attempt.syn_at != 0 && attempt.foreign != 0)
+    }
+
     /// The attempt that tells most, and the view it was seen in.
     #[must_use]
     pub fn best_attempt(&self) -> Option<(&Endpoint, &Attempt)> {

@@ -54,6 +54,12 @@ impl Outcome {
         }
     }
 
+    /// What it means, in a few words.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        crate::explain::outcome(self).meaning
+    }
+
     /// Whether something is wrong.
     #[must_use]
     pub const fn is_failure(self) -> bool {
