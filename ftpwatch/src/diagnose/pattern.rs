@@ -52,12 +52,14 @@ pub fn diagnose_pattern(pattern: &Pattern, flow: &Flow) -> PatternDiagnosis {
             shut,
             connected,
             failed,
+            in_turns,
         } => (
-            Confidence::High,
+            if *in_turns { Confidence::High } else { Confidence::Low },
             format!(
-                "Passive ports {} of {server} connect, {} never do: the firewall is open for a part of the server's range.",
+                "Passive ports {} of {server} connect, {} never do: the firewall is open for a part of the server's range{}.",
                 runs(open),
-                runs(shut)
+                runs(shut),
+                if *in_turns { "" } else { ", or it was changed meanwhile, as all failures came together" },
             ),
             vec![
                 format!("{} connected {connected} times", runs(open)),

@@ -25,6 +25,8 @@ pub enum Pattern {
         connected: u64,
         /// How many were advertised on ports that never connect, and failed.
         failed: u64,
+        /// They connected and failed in turns: it is the port that tells them apart, and not the time.
+        in_turns: bool,
     },
     /// One network's clients never connect, and others do.
     ClientNetwork {

@@ -13,9 +13,12 @@ const MANY: usize = 256;
 /// How many ports of either kind there must be.
 const FEW: u64 = 4;
 
-/// How often at least endpoints must have failed after some connected, and connected after some failed. A firewall
-/// that changed once does not tell ports apart, though those before and those after differ.
+/// How often endpoints fail after some connected, and connect after some failed, where it is the ports that matter.
+/// On a server that takes its ports one after the other, a firewall that changed once looks the same otherwise.
 const TURNS: u32 = 5;
+
+/// How many ports of either kind there must be where it may be either.
+const MANY_IN_ORDER: u64 = 20;
 
 /// How many endpoints show how far a range reaches, where each port was advertised twice.
 const RANGE_KNOWN: u64 = 30;
@@ -99,7 +102,7 @@ impl Ports {
     /// Some ports connect, and others never do.
     pub fn hole(&mut self) -> Option<Pattern> {
         let rarely = self.ports.len() > MANY && self.since_look < MANY;
-        if self.hole_told || self.turns < TURNS || rarely {
+        if self.hole_told || rarely {
             return None;
         }
         self.since_look = 0;
@@ -126,7 +129,9 @@ impl Ports {
         }
         // Either lie together: open, shut; shut, open, shut; or open, shut, open.
         let apart = (2..=3).contains(&runs.len());
-        let enough = counts.into_iter().all(|ports| ports >= FEW);
+        let in_turns = self.turns >= TURNS;
+        let needed = if in_turns { FEW } else { MANY_IN_ORDER };
+        let enough = counts.into_iter().all(|ports| ports >= needed);
         let chance = chance::of_falling_apart(connected, failed, counts[0] + counts[1]);
         if !apart || !enough || chance >= SIGNIFICANT {
             return None;
@@ -141,6 +146,7 @@ impl Ports {
             shut: of(false),
             connected,
             failed,
+            in_turns,
         })
     }
 }

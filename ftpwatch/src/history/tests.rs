@@ -127,6 +127,7 @@ fn a_range_that_is_half_open() {
             shut,
             connected,
             failed,
+            in_turns: true,
         },
     ] = &history.learn_all(endpoints.clone())[..]
     else {
@@ -150,13 +151,9 @@ fn a_hole_in_the_middle() {
     assert_eq!((open.len(), shut.len()), (2, 1));
 }
 
+/// On a server that takes its ports one after the other, it may be the time.
 #[test]
-fn no_hole_is_made_up() {
-    // Failures all over the range.
-    let mut history = History::default();
-    let patterns = history.learn_all(on_ports(50_000..50_200, |port| port % 3 == 0));
-    assert_eq!(patterns, []);
-    // A firewall that was closed at some time, on a server that takes its ports one after the other.
+fn ports_or_time() {
     let mut history = History::default();
     let in_order = (50_000..50_100).map(|port| Made {
         port,
@@ -166,7 +163,25 @@ fn no_hole_is_made_up() {
             Outcome::NoSyn
         })
     });
-    assert_eq!(history.learn_all(in_order), []);
+    let patterns = history.learn_all(in_order);
+    let [Pattern::RangePartlyBlocked { in_turns, shut, .. }] = &patterns[..] else {
+        panic!("{patterns:?}");
+    };
+    assert!(!in_turns);
+    assert_eq!(shut[..], [run(50_050, 50_069)]);
+}
+
+#[test]
+fn no_hole_is_made_up() {
+    // Failures all over the range.
+    let mut history = History::default();
+    let patterns = history.learn_all(on_ports(50_000..50_200, |port| port % 3 == 0));
+    assert_eq!(patterns, []);
+    // A firewall that was closed at some time.
+    let mut history = History::default();
+    let before = on_ports(50_000..50_100, |_| false);
+    history.learn_all(before);
+    assert_eq!(history.learn_all(on_ports(50_000..50_100, |_| true)), []);
     // Too few.
     let mut history = History::default();
     let patterns = history.learn_all(on_ports(50_000..50_006, |port| port >= 50_003));
