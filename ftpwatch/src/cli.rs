@@ -38,6 +38,9 @@ pub enum Command {
     /// Analyse captures (pcap or pcapng, gzip'd or not); needs no privilege
     #[command(after_help = READ_EXAMPLES)]
     Read(Read),
+    /// Can this host be watched, and if not, what to do about it; changes nothing
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(Doctor),
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -53,6 +56,17 @@ Examples:
   ftpwatch read --show outcomes *.pcapng.gz     every endpoint, and every session
   ftpwatch read --vantage client ftp.pcap       captured on the client
   ssh HOST tcpdump -U -w - | ftpwatch read -    another host's packets, as they come";
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  ftpwatch doctor                                 everything, as far as it may be seen
+  ftpwatch doctor -p 21,2121                      two control ports
+  ftpwatch doctor --format json | jq 'select(.status != \"ok\")'
+
+Exit status:
+  0  this host can be watched; there may be warnings
+  2  bad usage
+  3  it cannot be watched";
 
 /// What the analysis is told.
 #[derive(Args, Debug)]
@@ -128,6 +142,32 @@ pub struct Read {
     /// The captures; - for standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+}
+
+/// `ftpwatch doctor`
+#[derive(Args, Debug)]
+pub struct Doctor {
+    /// Control ports, and ranges of them
+    #[arg(
+        short = 'p',
+        long = "control-port",
+        value_name = "PORT",
+        default_value = "21,990",
+        value_delimiter = ',',
+        value_parser = ports
+    )]
+    control_ports: Vec<RangeInclusive<u16>>,
+    /// How to write what is found
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+}
+
+impl Doctor {
+    /// The control ports.
+    #[must_use]
+    pub fn control_ports(&self) -> Vec<u16> {
+        self.control_ports.iter().cloned().flatten().collect()
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

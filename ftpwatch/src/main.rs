@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use ftpwatch::{
     cli::{Cli, Command},
-    read, watch,
+    doctor, read, watch,
 };
 
 fn main() -> ExitCode {
@@ -13,6 +13,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Run(options) => watch::run(&options),
         Command::Read(options) => read::run(&options),
+        Command::Doctor(options) => doctor::run(&options),
     };
     match done {
         Ok(status) => status,
