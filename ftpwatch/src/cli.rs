@@ -61,6 +61,7 @@ const DOCTOR_EXAMPLES: &str = "\
 Examples:
   ftpwatch doctor                                 everything, as far as it may be seen
   ftpwatch doctor -p 21,2121                      two control ports
+  ftpwatch doctor --passive-range 50000-50100     the range, where no configuration tells it
   ftpwatch doctor --format json | jq 'select(.status != \"ok\")'
 
 Exit status:
@@ -157,6 +158,9 @@ pub struct Doctor {
         value_parser = ports
     )]
     control_ports: Vec<RangeInclusive<u16>>,
+    /// The passive ports, where the server's configuration does not tell them
+    #[arg(long, value_name = "LO-HI", value_parser = range)]
+    pub passive_range: Option<RangeInclusive<u16>>,
     /// How to write what is found
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,

@@ -4,13 +4,16 @@
 mod capability;
 mod check;
 mod feature;
+mod firewall;
+mod helpers;
 mod interfaces;
 mod memory;
 mod netlink;
+mod server;
 mod show;
 mod watching;
 
-use std::{io, process::ExitCode};
+use std::{io, ops::RangeInclusive, process::ExitCode};
 
 use crate::{
     cli,
@@ -54,5 +57,27 @@ fn examine(
 ) -> io::Result<()> {
     let features = Features::of_this_host();
     write(watching::checks(&options.control_ports(), &features))?;
-    write(interfaces::checks())
+    write(interfaces::checks())?;
+
+    let (checks, servers) = server::checks(&options.control_ports());
+    write(checks)?;
+
+    let rules = firewall::Firewall::read(&features);
+    write(helpers::checks(&features, &rules))?;
+    let ranges = ranges(options, &servers);
+    write(firewall::checks(&rules, &servers, &ranges))
+}
+
+/// The passive ranges to ask the firewall about: what the operator says, else what the servers are told.
+fn ranges(options: &cli::Doctor, servers: &[server::Server]) -> Vec<RangeInclusive<u16>> {
+    if let Some(range) = &options.passive_range {
+        return vec![range.clone()];
+    }
+    let mut ranges: Vec<_> = servers
+        .iter()
+        .filter_map(|server| server.range.clone())
+        .collect();
+    ranges.sort_by_key(|range| (*range.start(), *range.end()));
+    ranges.dedup();
+    ranges
 }

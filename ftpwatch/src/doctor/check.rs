@@ -36,6 +36,12 @@ pub enum Group {
     Watching,
     /// The interfaces.
     Interfaces,
+    /// FTP servers on this host.
+    Server,
+    /// What reads and rewrites FTP replies in the kernel.
+    Helpers,
+    /// This host's own firewall.
+    Firewall,
 }
 
 impl Group {
@@ -44,6 +50,9 @@ impl Group {
         match self {
             Self::Watching => "Can this host be watched?",
             Self::Interfaces => "Interfaces",
+            Self::Server => "FTP servers here",
+            Self::Helpers => "Helpers that read FTP",
+            Self::Firewall => "This host's own firewall",
         }
     }
 }
