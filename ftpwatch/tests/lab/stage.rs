@@ -267,9 +267,7 @@ impl Stage {
             Behaviour::Curl => Some(client.curl(&[], &[FILE])),
             Behaviour::CurlPasv => Some(client.curl(&["--disable-epsv"], &[FILE])),
             Behaviour::TrustingCurl => Some(client.trusting_curl(&[FILE])),
-            Behaviour::Lftp => {
-                Some(client.lftp(Trust::Advertised, &format!("get {FILE} -o /dev/null")))
-            }
+            Behaviour::Lftp => Some(client.lftp(Trust::Advertised, &format!("cat {FILE}"))),
             Behaviour::Ftplib => Some(client.ftplib(Trust::Control, PATIENCE, FILE, 1)),
             Behaviour::TrustingFtplib => Some(client.ftplib(Trust::Advertised, PATIENCE, FILE, 1)),
             Behaviour::TrustingPasv => Some(client.trusting_pasv(FILE)),
