@@ -98,12 +98,14 @@ fn explain_refusal(mut check: Check, rights: Rights) -> Check {
             "System calls are filtered (seccomp), perhaps bpf(2) too: in a container, allow it by its seccomp profile.",
         );
     }
-    if !rights.has(Capability::Bpf) && !rights.has(Capability::SysAdmin) {
-        check = check.advise(
-            "kernel.unprivileged_bpf_disabled=0 is no way around: what it allows is not enough.",
+    if rights.has(Capability::Bpf) || rights.has(Capability::SysAdmin) {
+        return check.advise(
+            "A security module (SELinux, AppArmor) may refuse it: `journalctl -k | grep -i denied`.",
         );
     }
-    check
+    check.advise(
+        "kernel.unprivileged_bpf_disabled=0 is no way around: what it allows is not enough.",
+    )
 }
 
 /// `none [integrity] confidentiality`. Only kernels with the LSM have the file, and only root sees it on some.

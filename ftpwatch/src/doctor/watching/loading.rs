@@ -36,7 +36,13 @@ pub fn programs(control_ports: &[u16], rights: Rights) -> Vec<Check> {
         Ok(ebpf) => ebpf,
         Err(error) => {
             let check = refused(NAME, &error, Check::failed);
-            return vec![explain_refusal(check, rights)];
+            // Else it is the verifier, or memory: rights are no help.
+            let rights_are_at_fault = check.found.starts_with("not permitted");
+            return vec![if rights_are_at_fault {
+                explain_refusal(check, rights)
+            } else {
+                check
+            }];
         }
     };
     let verified = ebpf.programs().filter_map(|(_, program)| {
