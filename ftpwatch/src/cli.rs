@@ -42,6 +42,9 @@ pub enum Command {
     /// What a code means, how to confirm it, how to fix it
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
+    /// Can this host be watched, and if not, what to do about it; changes nothing
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(Doctor),
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -63,6 +66,17 @@ Examples:
   ftpwatch explain                                    every code, a line each
   ftpwatch explain no_syn                             one of them
   ftpwatch explain private_address --server vsftpd    what to set on one server";
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  ftpwatch doctor                                 everything, as far as it may be seen
+  ftpwatch doctor -p 21,2121                      two control ports
+  ftpwatch doctor --passive-range 50000-50100     the range, where no configuration tells it
+  ftpwatch doctor --format json | jq 'select(.status != \"ok\")'
+
+Exit status:
+  0  this host can be watched; there may be warnings
+  2  bad usage
+  3  it cannot be watched";
 
 /// What the analysis is told.
 #[derive(Args, Debug)]
@@ -152,6 +166,35 @@ pub struct Explain {
     /// How to write it
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: explain::Format,
+}
+
+/// `ftpwatch doctor`
+#[derive(Args, Debug)]
+pub struct Doctor {
+    /// Control ports, and ranges of them
+    #[arg(
+        short = 'p',
+        long = "control-port",
+        value_name = "PORT",
+        default_value = "21,990",
+        value_delimiter = ',',
+        value_parser = ports
+    )]
+    control_ports: Vec<RangeInclusive<u16>>,
+    /// The passive ports, where the server's configuration does not tell them
+    #[arg(long, value_name = "LO-HI", value_parser = range)]
+    pub passive_range: Option<RangeInclusive<u16>>,
+    /// How to write what is found
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+}
+
+impl Doctor {
+    /// The control ports.
+    #[must_use]
+    pub fn control_ports(&self) -> Vec<u16> {
+        self.control_ports.iter().cloned().flatten().collect()
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

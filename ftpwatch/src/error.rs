@@ -34,6 +34,18 @@ impl Error {
         }
     }
 
+    /// What it is, in a line.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// What to do about it, in a line.
+    #[must_use]
+    pub fn advice(&self) -> &str {
+        &self.advice
+    }
+
     /// The exit status that goes with it.
     #[must_use]
     pub const fn status(&self) -> u8 {

@@ -8,6 +8,7 @@ pub mod address;
 pub mod cli;
 pub mod clock;
 pub mod diagnose;
+pub mod doctor;
 pub mod error;
 pub mod escape;
 pub mod explain;

@@ -22,7 +22,8 @@ use crate::{error::Error, tracker::Truth};
 
 pub use attach::{Attacher, Hook};
 pub use interface::{Host, Interface, host};
-pub use load::Settings;
+pub(crate) use load::root_cause;
+pub use load::{Settings, load as load_object};
 
 // aya reads and writes keys and values as byte arrays; what they mean, `bytemuck` says.
 type FlowBytes = [u8; size_of::<Flow>()];

@@ -28,7 +28,11 @@ pub struct Settings {
     pub log: bool,
 }
 
-/// Loads maps and programs.
+/// Loads maps and programs. They are gone with what is returned.
+///
+/// # Errors
+///
+/// When this host cannot be watched: privilege, or what the kernel lacks.
 pub fn load(settings: &Settings) -> Result<Ebpf, Error> {
     let level = if settings.log {
         aya_log::Level::Debug as u8

@@ -115,17 +115,37 @@ fn proftpd(namespace: &Namespace, listen: IpAddr, files: &Path, home: &Path) -> 
         home.display(),
         work = work.display(),
     );
-    let configuration = work.join("proftpd.conf");
-    std::fs::write(&configuration, settings).expect("proftpd.conf");
+    let etc = files.join("etc");
+    let configuration = "proftpd/proftpd.conf";
+    write(&etc.join(configuration), &settings);
     let package = Package::find("proftpd-core", "proftpd");
-    let mut command = namespace.command(&package.program);
-    package.set_library_path(&mut command);
-    command.args(["--nodaemon", "--config"]).arg(&configuration);
+    let mut command = command_with_etc(namespace, &package, &etc);
+    command.args(["--nodaemon", "--config"]);
+    command.arg(Path::new("/etc").join(configuration));
     command
 }
 
-/// Pure-FTPd's anonymous users are the system's user `ftp`. It is given one, for itself alone: what runs in a network
-/// namespace has mounts of its own.
+/// A command that runs `package` with the files in `etc` over those in /etc, for itself alone: what runs in a network
+/// namespace has mounts of its own. So its configuration is where it is on other machines.
+fn command_with_etc(namespace: &Namespace, package: &Package, etc: &Path) -> Command {
+    const SCRIPT: &str =
+        "cp --archive --no-clobber /etc/. \"$0\" && mount --bind \"$0\" /etc && exec \"$@\"";
+    open_to_all(etc);
+    let mut command = namespace.command("sh");
+    package.set_library_path(&mut command);
+    command.args(["-c", SCRIPT]).arg(etc).arg(&package.program);
+    command
+}
+
+fn write(path: &Path, text: &str) {
+    let folder = path.parent().expect("a folder");
+    std::fs::create_dir_all(folder).expect("a folder");
+    std::fs::write(path, text).expect("a file");
+    open_to_all(folder);
+    open_to_all(path);
+}
+
+/// Pure-FTPd's anonymous users are the system's user `ftp`. It is given one, for itself alone.
 fn pure_ftpd(namespace: &Namespace, listen: IpAddr, files: &Path, home: &Path) -> Command {
     let users = std::fs::read_to_string("/etc/passwd").expect("users");
     let mut users: Vec<&str> = users
@@ -134,17 +154,15 @@ fn pure_ftpd(namespace: &Namespace, listen: IpAddr, files: &Path, home: &Path) -
         .collect();
     let user = format!("ftp:x:1:1::{}:/usr/sbin/nologin", home.display());
     users.push(&user);
-    let passwd = files.join("passwd");
-    std::fs::write(&passwd, users.join("\n") + "\n").expect("passwd");
-    open_to_all(&passwd);
+    let etc = files.join("etc");
+    write(&etc.join("passwd"), &(users.join("\n") + "\n"));
+    // Debian's wrapper makes the options of these files.
+    let range = format!("{} {}\n", PASSIVE_PORTS.start(), PASSIVE_PORTS.end());
+    write(&etc.join("pure-ftpd/conf/PassivePortRange"), &range);
 
     let package = Package::find("pure-ftpd", "pure-ftpd");
-    let mut command = namespace.command("sh");
-    package.set_library_path(&mut command);
+    let mut command = command_with_etc(namespace, &package, &etc);
     command
-        .args(["-c", "mount --bind \"$0\" /etc/passwd && exec \"$@\""])
-        .arg(&passwd)
-        .arg(&package.program)
         .args(["--anonymousonly", "--dontresolve", "--tls=0"])
         .arg(match listen {
             IpAddr::V4(_) => "--ipv4only",
