@@ -7,6 +7,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use crate::{
     explain,
     output::{Format, Show},
+    probe,
     source::kernel::Hook,
     vantage,
 };
@@ -42,6 +43,9 @@ pub enum Command {
     /// What a code means, how to confirm it, how to fix it
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
+    /// Be the client: log in, try the endpoints a server advertises, and say what is wrong
+    #[command(after_help = probe::cli::EXAMPLES)]
+    Probe(probe::cli::Probe),
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -154,7 +158,8 @@ pub struct Explain {
     pub format: explain::Format,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// Reads a duration: `10s`, `500ms`, `2m`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no duration; write 10s, 500ms or 2m");
     let duration: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
     let duration = Duration::try_from(duration).map_err(|_| wrong())?;
@@ -177,7 +182,8 @@ fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
     }
 }
 
-fn range(text: &str) -> Result<RangeInclusive<u16>, String> {
+/// Reads a range of ports: `50000-50100`.
+pub(crate) fn range(text: &str) -> Result<RangeInclusive<u16>, String> {
     let wrong = || format!("`{text}` is no range of ports; write 50000-50100");
     let (low, high) = text.split_once('-').ok_or_else(wrong)?;
     let port = |text: &str| text.trim().parse::<u16>().map_err(|_| wrong());

@@ -34,6 +34,12 @@ impl Error {
         }
     }
 
+    /// What went wrong.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
     /// The exit status that goes with it.
     #[must_use]
     pub const fn status(&self) -> u8 {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use ftpwatch::{
     cli::{Cli, Command},
-    explain, read, watch,
+    explain, probe, read, watch,
 };
 
 fn main() -> ExitCode {
@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         Command::Run(options) => watch::run(&options),
         Command::Read(options) => read::run(&options),
         Command::Explain(options) => explain::run(&options),
+        Command::Probe(options) => probe::run(&options),
     };
     match done {
         Ok(status) => status,
