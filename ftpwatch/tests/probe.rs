@@ -5,10 +5,14 @@
 
 mod lab;
 
+#[path = "probe/ftps.rs"]
+mod ftps;
 #[path = "probe/host.rs"]
 mod host;
 #[path = "probe/hostile.rs"]
 mod hostile;
+#[path = "probe/real.rs"]
+mod real;
 #[path = "probe/scripted.rs"]
 mod scripted;
 #[path = "probe/tls.rs"]
