@@ -7,6 +7,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use crate::{
     explain,
     output::{Format, Show},
+    probe,
     source::kernel::Hook,
     vantage,
 };
@@ -45,6 +46,9 @@ pub enum Command {
     /// Can this host be watched, and if not, what to do about it; changes nothing
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(Doctor),
+    /// Be the client: log in, try the endpoints a server advertises, and say what is wrong
+    #[command(after_help = probe::cli::EXAMPLES)]
+    Probe(probe::cli::Probe),
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -197,7 +201,8 @@ impl Doctor {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// Reads a duration: `10s`, `500ms`, `2m`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no duration; write 10s, 500ms or 2m");
     let duration: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
     let duration = Duration::try_from(duration).map_err(|_| wrong())?;
@@ -220,7 +225,8 @@ fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
     }
 }
 
-fn range(text: &str) -> Result<RangeInclusive<u16>, String> {
+/// Reads a range of ports: `50000-50100`.
+pub(crate) fn range(text: &str) -> Result<RangeInclusive<u16>, String> {
     let wrong = || format!("`{text}` is no range of ports; write 50000-50100");
     let (low, high) = text.split_once('-').ok_or_else(wrong)?;
     let port = |text: &str| text.trim().parse::<u16>().map_err(|_| wrong());

@@ -16,6 +16,7 @@ pub mod firewalls;
 pub mod history;
 pub mod host;
 pub mod output;
+pub mod probe;
 pub mod read;
 pub mod report;
 pub mod servers;

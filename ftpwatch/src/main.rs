@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use ftpwatch::{
     cli::{Cli, Command},
-    doctor, explain, read, watch,
+    doctor, explain, probe, read, watch,
 };
 
 fn main() -> ExitCode {
@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         Command::Read(options) => read::run(&options),
         Command::Explain(options) => explain::run(&options),
         Command::Doctor(options) => doctor::run(&options),
+        Command::Probe(options) => probe::run(&options),
     };
     match done {
         Ok(status) => status,

@@ -188,6 +188,75 @@ pub struct LossReport {
     pub meaning: String,
 }
 
+/// Which ports of a passive range connect, as a client found out.
+#[derive(Clone, Debug, Serialize)]
+pub struct PortsReport {
+    /// The server.
+    pub server: Peer,
+    /// The command that asked for endpoints.
+    pub command: &'static str,
+    /// The first port of the range.
+    pub first: u16,
+    /// The last.
+    pub last: u16,
+    /// How many ports were tried.
+    pub tried: usize,
+    /// How many of them connect.
+    pub connected: usize,
+    /// How many ports of the range were not tried: the server did not advertise them.
+    pub untried: usize,
+    /// How many of those tried are outside the range.
+    pub outside: usize,
+    /// How many replies were asked for.
+    pub replies: usize,
+    /// It did not end for lack of time.
+    pub in_time: bool,
+    /// Neighbours that came to the same.
+    pub runs: Vec<PortRun>,
+}
+
+/// Ports in a row that came to the same outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct PortRun {
+    /// The first.
+    pub first: u16,
+    /// The last.
+    pub last: u16,
+    /// What they came to.
+    pub outcome: Outcome,
+    /// How many were tried.
+    pub tried: usize,
+}
+
+impl PortRun {
+    /// What they came to, in words.
+    #[must_use]
+    pub const fn what(&self) -> &'static str {
+        match self.outcome {
+            Outcome::Connected => "connect",
+            Outcome::NoAnswer => "no answer",
+            Outcome::Refused => "refused",
+            _ => "not reached",
+        }
+    }
+
+    /// The ports: one, or the first and the last.
+    #[must_use]
+    pub fn ports(&self) -> String {
+        if self.first == self.last {
+            self.first.to_string()
+        } else {
+            format!("{}-{}", self.first, self.last)
+        }
+    }
+}
+
+impl std::fmt::Display for PortRun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.ports(), self.what())
+    }
+}
+
 /// The body of a report.
 #[derive(Clone, Debug)]
 pub enum Body {
@@ -203,6 +272,8 @@ pub enum Body {
     Session(SessionReport),
     /// A server does something wrong.
     Finding(FindingReport),
+    /// Which ports of a passive range connect.
+    Ports(PortsReport),
     /// Something was lost.
     Loss(LossReport),
     /// What was counted.
@@ -220,6 +291,7 @@ impl Body {
             Self::Transfer(_) => "transfer",
             Self::Session(_) => "session",
             Self::Finding(_) => "finding",
+            Self::Ports(_) => "ports",
             Self::Loss(_) => "loss",
             Self::Stats(_) => "stats",
         }
@@ -236,6 +308,7 @@ impl Body {
     pub fn is_alarming(&self) -> bool {
         match self {
             Self::Outcome(report) => report.outcome.is_some_and(Outcome::is_failure),
+            Self::Ports(report) => report.connected < report.tried,
             Self::Late(_) | Self::Transfer(_) | Self::Loss(_) | Self::Finding(_) => true,
             Self::Advertised(_) | Self::Session(_) | Self::Stats(_) => false,
         }

@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-const CODES: [&str; 33] = [
+const CODES: [&str; 36] = [
     "connected",
     "no_syn",
     "no_answer",
@@ -42,6 +42,9 @@ const CODES: [&str; 33] = [
     "passive_ports_exhausted",
     "port_outside_range",
     "given_up_at_once",
+    "no_reply",
+    "passive_refused",
+    "transfer_stalled",
 ];
 
 fn explain(words: &[&str]) -> Output {

@@ -25,6 +25,12 @@ pub enum Finding {
     PortOutsideRange,
     /// Nearly all endpoints are given up within a second, and none was ever connected.
     GivenUpAtOnce,
+    /// The server does not answer PASV or EPSV. Said by `probe`.
+    NoReply,
+    /// The server refuses every way of asking for an endpoint. Said by `probe`.
+    PassiveRefused,
+    /// The data connection is made, and the transfer does not end. Said by `probe`.
+    TransferStalled,
 }
 
 impl Finding {
@@ -41,6 +47,9 @@ impl Finding {
             Self::PassivePortsExhausted => "passive_ports_exhausted",
             Self::PortOutsideRange => "port_outside_range",
             Self::GivenUpAtOnce => "given_up_at_once",
+            Self::NoReply => "no_reply",
+            Self::PassiveRefused => "passive_refused",
+            Self::TransferStalled => "transfer_stalled",
         }
     }
 

@@ -127,5 +127,46 @@ pub const fn finding(finding: Finding) -> &'static Text {
             settings: &[Topic::Range, Topic::Address],
             open: Some(Place::InFront),
         },
+        Finding::NoReply => &Text {
+            meaning: "the server does not answer PASV or EPSV",
+            detail: "The user is logged in, and the next reply does not come: the server hangs, or a \
+                     connection-tracking helper on the way drops the reply because it cannot parse it.",
+            confirm: &[
+                "On the client: `tcpdump -ni any 'tcp port 21'` shows whether a reply comes",
+                "On a Linux gateway: `lsmod | grep nf_conntrack_ftp`",
+            ],
+            fix: &[
+                "Take FTP helpers and inspection out of the way, and try again.",
+                "Look into the server's own log for the time of the command.",
+            ],
+            settings: &[Topic::Log],
+            ..Text::NOTHING
+        },
+        Finding::PassiveRefused => &Text {
+            meaning: "the server refuses every way of asking for a passive endpoint",
+            detail: "Passive mode is switched off, the server knows neither PASV nor EPSV over this version of IP, or \
+                     it wants TLS or another user first.",
+            confirm: &[
+                "Over the other version of IP: `ftpwatch probe -4 SERVER`, `ftpwatch probe -6 SERVER`",
+            ],
+            fix: &["Switch passive mode on in the server (vsftpd: pasv_enable=YES)."],
+            settings: &[Topic::Log],
+            ..Text::NOTHING
+        },
+        Finding::TransferStalled => &Text {
+            meaning: "the data connection is made, and the transfer does not end",
+            detail: "Handshakes pass and data do not: the path takes smaller packets only and drops the ICMP errors \
+                     that would say so, a firewall inspects FTP and waits, or the server itself does.",
+            confirm: &[
+                "On the client: `ping -M do -s 1400 SERVER` finds how large packets may be",
+                "On the server: `ss -tino` shows whether the data are sent again and again",
+            ],
+            fix: &[
+                "Let ICMP fragmentation-needed and ICMPv6 packet-too-big through, or clamp the MSS where the path narrows.",
+                "Look into the server's own log for what it waits for.",
+            ],
+            settings: &[Topic::Log],
+            ..Text::NOTHING
+        },
     }
 }

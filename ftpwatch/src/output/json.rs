@@ -33,6 +33,7 @@ impl Serialize for Content<'_> {
             | Body::Transfer(report) => report.serialize(serializer),
             Body::Session(report) => report.serialize(serializer),
             Body::Finding(report) => report.serialize(serializer),
+            Body::Ports(report) => report.serialize(serializer),
             Body::Loss(report) => report.serialize(serializer),
             Body::Stats(books) => stats(books, serializer),
         }

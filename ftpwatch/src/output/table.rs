@@ -1,6 +1,8 @@
 //! Columns that a person reads at a glance. Failures stand out on a terminal; anstream leaves colours out
 //! of a pipe.
 
+mod ports;
+
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
@@ -57,6 +59,7 @@ impl Table {
             }
             Body::Session(session) => session_line(out, &time, session),
             Body::Finding(finding) => finding_lines(out, &time, finding),
+            Body::Ports(report) => ports::write(out, &time, report),
             Body::Loss(loss) => loss_line(out, &time, loss),
             Body::Stats(books) => writeln!(
                 out,

@@ -113,7 +113,7 @@ impl Vsftpd {
 }
 
 /// Makes the files that clients fetch. vsftpd refuses a root that the user may write to.
-fn fill(home: &Path) {
+pub fn fill(home: &Path) {
     std::fs::create_dir(home).expect("the server's root");
     let write = |path: PathBuf, size: usize| {
         let content: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
@@ -130,8 +130,8 @@ fn fill(home: &Path) {
 }
 
 /// A Debian package, installed or unpacked somewhere.
-struct Package {
-    program: PathBuf,
+pub struct Package {
+    pub program: PathBuf,
     libraries: Vec<PathBuf>,
 }
 
@@ -139,7 +139,7 @@ impl Package {
     /// Looks in the directory `FTPWATCH_SERVERS`, where each package is unpacked in a directory of its own name, and
     /// then on the PATH.
     #[track_caller]
-    fn find(package: &str, name: &str) -> Package {
+    pub fn find(package: &str, name: &str) -> Package {
         let unpacked =
             std::env::var_os("FTPWATCH_SERVERS").map(|servers| Path::new(&servers).join(package));
         if let Some(root) = unpacked {
@@ -170,7 +170,7 @@ impl Package {
     }
 
     /// Lets the program find libraries that were unpacked with it.
-    fn set_library_path(&self, command: &mut Command) {
+    pub fn set_library_path(&self, command: &mut Command) {
         if !self.libraries.is_empty() {
             let path = std::env::join_paths(&self.libraries).expect("no colons in it");
             command.env("LD_LIBRARY_PATH", path);
