@@ -7,7 +7,8 @@
 mod lab;
 
 use lab::SOON;
-use lab::stage::{At, Behaviour, CLOSED_PORT, Fault, NOWHERE, PRIVATE, Stage};
+use lab::fault::{CLOSED_PORT, NOWHERE, PRIVATE};
+use lab::stage::{At, Behaviour, Fault, Stage};
 use lab::topology::Family::{self, V4, V6};
 use lab::wire::{Capture, Seen, first_endpoint, listing};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
