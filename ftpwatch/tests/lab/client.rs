@@ -58,6 +58,15 @@ impl Client<'_> {
         self.curl(&["--disable-epsv", "--no-ftp-skip-pasv-ip"], paths)
     }
 
+    /// lftp, fetching one file. Where a transfer fails it removes what it wrote to, /dev/null too; and after a `cat` that
+    /// fails it does not end.
+    pub fn lftp_get(&self, trust: Trust, path: &str) -> Process {
+        let directory = Directory::new("download");
+        let file = directory.path().join("file");
+        self.lftp(trust, &format!("get {path} -o {}", file.display()))
+            .keep(directory)
+    }
+
     /// lftp, which asks for PASV on IPv4 and EPSV on IPv6. It is told not to try again, which it does all the same
     /// where its URL has a path.
     pub fn lftp(&self, trust: Trust, commands: &str) -> Process {
@@ -80,8 +89,9 @@ impl Client<'_> {
     }
 
     /// ncftp, which asks for PASV and knows IPv4 alone. It is told not to dial again.
-    pub fn ncftp(&self, path: &str) -> Process {
-        let (directory, file) = download();
+    /// All that the pattern fits is fetched in one session.
+    pub fn ncftp(&self, pattern: &str) -> Process {
+        let directory = Directory::new("download");
         let mut command = self.namespace.command("ncftpget");
         command
             .args([
@@ -97,17 +107,21 @@ impl Client<'_> {
                 "lab@",
             ])
             .args(["-P", &self.server.port().to_string()])
-            .args(["-C", &self.server.ip().to_string(), path, &file])
+            .arg(self.server.ip().to_string())
+            .arg(directory.path())
+            .arg(pattern)
             .env("HOME", "/nonexistent");
         Process::start(without_names(&mut command)).keep(directory)
     }
 
-    /// tnftp, which asks for EPSV first.
-    pub fn tnftp(&self, path: &str) -> Process {
-        let (directory, file) = download();
+    /// tnftp, which asks for EPSV first, and has a session for each path.
+    pub fn tnftp(&self, paths: &[&str]) -> Process {
+        let directory = Directory::new("download");
         let mut command = self.namespace.command("tnftp");
         command
-            .args(["-V", "-o", &file, &self.url(path)])
+            .arg("-V")
+            .args(paths.iter().map(|path| self.url(path)))
+            .current_dir(directory.path())
             .env("HOME", "/nonexistent");
         Process::start(without_names(&mut command)).keep(directory)
     }
@@ -162,6 +176,13 @@ if manner == "says first":
     ftp.putcmd("RETR " + path)
     socket.create_connection(endpoint, float(patience))
     ftp.getresp()
+if manner == "stays":
+    try:
+        ftp.retrbinary("RETR " + path, lambda data: None)
+    except OSError:
+        time.sleep(2)
+    ftp.quit()
+    sys.exit()
 for _ in range(int(times)):
     ftp.retrbinary("RETR " + path, lambda data: None)
 ftp.quit()
@@ -217,22 +238,10 @@ ftp.quit()
             stream: BufReader::new(stream),
         };
         assert_eq!(dialogue.reply().0, 220);
-        let port = dialogue
-            .stream
-            .get_ref()
-            .local_addr()
-            .expect("an address")
-            .port();
+        let port = dialogue.local_address().port();
         dialogue.quit();
         port
     }
-}
-
-/// A file to write to. Clients may remove what they could not fill, and as root they could remove /dev/null.
-fn download() -> (Directory, String) {
-    let directory = Directory::new("download");
-    let file = directory.path().join("file").display().to_string();
-    (directory, file)
 }
 
 /// There is nobody to ask for names, and this is how long they are asked for.

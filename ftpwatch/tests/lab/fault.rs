@@ -102,12 +102,8 @@ impl Fault {
             (Fault::WrongAddress | Fault::PrivateAddress | Fault::NatWrong, Family::V6) => {
                 panic!("EPSV has no address to get wrong")
             }
-            (Fault::Ipv6Dropped, _) => Setup {
-                listen: [Family::V4, Family::V6]
-                    .map(|family| topology.server_address(family))
-                    .to_vec(),
-                ..plain
-            },
+            (Fault::Ipv6Dropped, _) => Setup::plain(topology.server_address(Family::V4))
+                .and_on(topology.server_address(Family::V6)),
             (Fault::DataElsewhere, _) => Setup {
                 rate: Some(400),
                 ..plain

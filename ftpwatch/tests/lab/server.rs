@@ -59,6 +59,12 @@ impl Setup {
         }
     }
 
+    /// The same, on another address as well.
+    pub fn and_on(mut self, address: IpAddr) -> Self {
+        self.listen.push(address);
+        self
+    }
+
     /// The same, advertising `address`.
     pub fn advertising(self, address: Ipv4Addr) -> Self {
         Setup {

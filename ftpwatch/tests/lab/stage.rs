@@ -4,7 +4,7 @@ use super::client::{Client, PATIENCE, Trust};
 use super::netns::Namespace;
 use super::process::Process;
 use super::server::daemons::Kind;
-use super::server::{CONTROL_PORT, FILE, Passive, Scripted, Server, endpoint_reply};
+use super::server::{CONTROL_PORT, FILE, Passive, Scripted, Server, Setup, endpoint_reply};
 use super::topology::{Family, Layout, Topology};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -53,6 +53,8 @@ pub enum Behaviour {
     TrustingSlow,
     /// ftplib that says what it wants first, and then connects, as WinSCP does. It believes PASV.
     CommandFirst,
+    /// ftplib that stays logged in for two seconds after it failed, as somebody at a prompt does.
+    Stays,
 }
 
 /// Where to look on from.
@@ -105,6 +107,20 @@ impl Stage {
         Stage::set_on(Topology::new(fault.layout()), kind, fault, family)
     }
 
+    /// vsftpd with nothing wrong, which listens on both versions of IP. Its client begins with IPv4.
+    pub fn with_both_versions() -> Self {
+        let topology = Topology::new(Layout::Routed);
+        let setup = Setup::plain(topology.server_address(Family::V4))
+            .and_on(topology.server_address(Family::V6));
+        let stage = Stage {
+            family: Family::V4,
+            server: Kind::Vsftpd.start(&topology.server, &setup),
+            topology,
+        };
+        stage.client().greet();
+        stage
+    }
+
     fn set_on(topology: Topology, kind: Kind, fault: Fault, family: Family) -> Self {
         let server = if fault.is_scripted() {
             Server::Scripted(Scripted::start(
@@ -137,9 +153,14 @@ impl Stage {
 
     /// The client, who knows the server by its public address.
     pub fn client(&self) -> Client<'_> {
+        self.client_over(self.family)
+    }
+
+    /// The same, over another version of IP.
+    pub fn client_over(&self, family: Family) -> Client<'_> {
         Client {
             namespace: &self.topology.client,
-            server: self.control(self.topology.public_address(self.family)),
+            server: self.control(self.topology.public_address(family)),
         }
     }
 
@@ -184,10 +205,10 @@ impl Stage {
                     Behaviour::Lftp => Trust::Advertised,
                     _ => Trust::Control,
                 };
-                Some(client.lftp(trust, &format!("cat {file}")))
+                Some(client.lftp_get(trust, file))
             }
             Behaviour::Ncftp => Some(client.ncftp(file)),
-            Behaviour::Tnftp => Some(client.tnftp(file)),
+            Behaviour::Tnftp => Some(client.tnftp(&[file])),
             Behaviour::Ftplib => Some(client.ftplib(Trust::Control, PATIENCE, file, 1)),
             Behaviour::TrustingFtplib => Some(client.ftplib(Trust::Advertised, PATIENCE, file, 1)),
             Behaviour::TrustingPasv => Some(client.trusting_pasv(file)),
@@ -197,6 +218,7 @@ impl Stage {
             Behaviour::ClosesAtOnce => Some(client.ftplib_that("closes", Trust::Control, file)),
             Behaviour::Slow => Some(client.ftplib_that("waits", Trust::Control, file)),
             Behaviour::TrustingSlow => Some(client.ftplib_that("waits", Trust::Advertised, file)),
+            Behaviour::Stays => Some(client.ftplib_that("stays", Trust::Advertised, file)),
             Behaviour::CommandFirst => {
                 Some(client.ftplib_that("says first", Trust::Advertised, file))
             }

@@ -41,7 +41,7 @@ const FAULTS: [(&str, Fault); 24] = [
 const ELSEWHERE: (&str, Fault) = ("data_elsewhere", Fault::DataElsewhere);
 
 /// What matrix.txt calls a client, and what it does.
-const CLIENTS: [(&str, Behaviour); 15] = [
+const CLIENTS: [(&str, Behaviour); 16] = [
     ("curl", Behaviour::Curl),
     ("curl_pasv", Behaviour::CurlPasv),
     ("curl_trusting", Behaviour::TrustingCurl),
@@ -57,6 +57,7 @@ const CLIENTS: [(&str, Behaviour); 15] = [
     ("slow", Behaviour::Slow),
     ("slow_trusting", Behaviour::TrustingSlow),
     ("command_first", Behaviour::CommandFirst),
+    ("stays", Behaviour::Stays),
 ];
 
 /// How many of [`CLIENTS`] are real programs as they come, which every fault of the way has to meet.

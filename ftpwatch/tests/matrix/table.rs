@@ -7,7 +7,7 @@ use super::verdict::{Verdict, listed};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-const HOW_TO_REPLACE: &str = "FTPWATCH_REPLACE_DOCS=1 cargo xtask test every_row_is_right";
+const HOW_TO_REPLACE: &str = "FTPWATCH_REPLACE_DOCS=1 cargo xtask test every_row";
 
 const INTRODUCTION: &str = "\
 # The fault matrix

@@ -95,6 +95,16 @@ pub fn is_dropped(said: &Said) -> bool {
     said.port.is_some_and(|port| DROPPED_HALF.contains(&port))
 }
 
+/// Whether it is what is expected: `refused port_rewritten/not_listening` leaves the cause open.
+fn fits(expected: &str, said: &str) -> bool {
+    let Some((outcome, causes)) = expected.split_once(' ') else {
+        return expected == said;
+    };
+    causes
+        .split('/')
+        .any(|cause| said.strip_prefix(outcome).map(str::trim_start) == Some(cause))
+}
+
 /// `3x no_syn path_blocked` is that three times.
 fn repeated(text: &str) -> Vec<String> {
     let (times, once) = match text.split_once("x ") {
@@ -110,7 +120,8 @@ fn judge(expected: &[&str], said: &[&str]) -> Verdict {
     let outcomes = |texts: &[&str]| texts.iter().map(|text| first(text).to_owned()).collect();
     let (expected_outcomes, said_outcomes): (Vec<String>, Vec<String>) =
         (outcomes(expected), outcomes(said));
-    if expected == said {
+    let all_fit = || expected.iter().zip(said).all(|(e, s)| fits(e, s));
+    if expected.len() == said.len() && all_fit() {
         Verdict::Right
     } else if alarms(said) && !alarms(expected) {
         Verdict::FalseAlarm
