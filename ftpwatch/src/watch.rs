@@ -24,7 +24,7 @@ use crate::{
     source::kernel::{Host, Interface, Kernel, Settings, host},
     tracker::Tracker,
 };
-use listeners::Listeners;
+use listeners::{Listeners, has_moved_on};
 use losses::Losses;
 
 /// How often interfaces and losses are looked at.
@@ -309,7 +309,10 @@ impl<'a> Watch<'a> {
             self.output.write(&report)?;
         }
         for event in self.tracker.take_events() {
-            self.reporter.listening = self.listeners.look(&event, &self.reporter, &self.tracker);
+            let listening = self.listeners.look(&event, &self.reporter, &self.tracker);
+            // Asked afterwards: it may have moved on meanwhile.
+            self.reporter.listening =
+                listening.filter(|_| !has_moved_on(&event, self.kernel.truth()));
             let report = self.reporter.report(&event);
             self.write(&report)?;
         }

@@ -8,8 +8,9 @@
 mod lab;
 
 use lab::SOON;
+use lab::fault::{CLOSED_PORT, NOWHERE, PRIVATE};
 use lab::server::{FILE, PASSIVE_PORTS};
-use lab::stage::{At, Behaviour, CLOSED_PORT, Fault, NOWHERE, PRIVATE, Stage};
+use lab::stage::{At, Behaviour, Fault, Stage};
 use lab::topology::Family::{self, V4, V6};
 use lab::watch::{Event, Hook, Watch, seconds};
 use std::net::{IpAddr, Ipv4Addr};

@@ -6,6 +6,7 @@
 mod lab;
 
 use lab::client::endpoint_of_227;
+use lab::fault::take_small_segments;
 use lab::server::daemons::Kind;
 use lab::server::{CONTROL_PORT, FILE, PASSIVE_PORTS};
 use lab::stage::{At, Behaviour, Fault, Stage};
@@ -80,7 +81,7 @@ fn ordinary(kind: Kind, family: Family, hook: Hook) {
 #[track_caller]
 fn reply_in_segments(kind: Kind, family: Family, hook: Hook) {
     let stage = Stage::with(kind, Fault::Nothing, family);
-    take_small_segments(&stage);
+    take_small_segments(&stage.topology);
     let capture = Capture::start(stage.owner_of("s0"), "s0");
     let watch = watch(&stage, hook);
 
@@ -199,20 +200,6 @@ fn watch(stage: &Stage, hook: Hook) -> Watch<'_> {
         hook,
         &[],
     )
-}
-
-/// Has the client say that it takes segments of 48 bytes, the least that Linux sends, options included; and has the
-/// server's kernel cut them itself, in front of ftpwatch, and not leave it to the interface.
-fn take_small_segments(stage: &Stage) {
-    stage.topology.client.nft(
-        "table inet small {
-           chain segments {
-             type route hook output priority mangle
-             tcp flags & (syn | ack) == syn tcp option maxseg size set 48
-           }
-         }",
-    );
-    stage.topology.server.ip("link set s0 gso_max_segs 1");
 }
 
 /// What the server said.

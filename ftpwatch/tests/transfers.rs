@@ -1,4 +1,5 @@
-//! Nothing false about transfers that work: a thousand of them at once, by curl, lftp and Python's ftplib.
+//! Nothing false about transfers that work: a thousand of them at once over each hook, by curl, lftp and Python's ftplib;
+//! and ten thousand by all clients that the lab has, over both versions of IP.
 //!
 //! What belongs here: many transfers, all of which work, and the books that must balance afterwards. Faults belong in
 //! faults.rs.
@@ -45,26 +46,74 @@ thousand! {
     nat_gateway_xdp_ipv4(NatRight, Gateway, Xdp, V4);
 }
 
+/// PASV and EPSV, IPv4 and IPv6, sessions with a thousand transfers and sessions with one, all at once.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn ten_thousand_by_all_clients() {
+    let stage = Stage::with_both_versions();
+    let downloads = [Directory::new("download"), Directory::new("download")];
+    let names: Vec<String> = (0..MANY_COUNT).map(|i| format!("{MANY}/{i:03}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let four_times = names.repeat(4);
+    let get_all = |directory: &Directory| {
+        let once = format!("mget -O {} {MANY}/*;", directory.path().display());
+        once.repeat(2)
+    };
+    let v4 = stage.client_over(V4);
+    let v6 = stage.client_over(V6);
+    let clients = || {
+        vec![
+            v4.curl(&[], &four_times),
+            v4.curl(&["--disable-epsv"], &four_times),
+            v6.curl(&[], &four_times),
+            v4.lftp(Trust::Advertised, &get_all(&downloads[0])),
+            v6.lftp(Trust::Advertised, &get_all(&downloads[1])),
+            v4.ncftp(&format!("{MANY}/*")),
+            v4.tnftp(&names),
+            v6.tnftp(&names),
+            v4.ftplib(Trust::Advertised, PATIENCE, FILE, 2000),
+            v4.ftplib(Trust::Control, PATIENCE, FILE, 2000),
+            v6.ftplib(Trust::Control, PATIENCE, FILE, 2000),
+        ]
+    };
+    let advertised = all_connect(&stage, At::Server, Hook::Tcx, 11, clients);
+    assert!(advertised >= 10_000, "only {advertised} were asked for");
+}
+
 #[track_caller]
 fn check(fault: Fault, at: At, hook: Hook, family: Family) {
     let stage = Stage::set(fault, family);
-    let Server::Vsftpd(server) = &stage.server else {
-        unreachable!("a real server")
-    };
-    let before = server.advertised();
-    let watch = Watch::start(stage.namespace(at), at.interfaces(), hook, &[]);
     let download = Directory::new("download");
-    for client in transfer(&stage, &download) {
-        client.wait(LONG).ok();
-    }
-    let advertised = server.advertised() - before;
-    let report = watch.stop();
-
+    let advertised = all_connect(&stage, at, hook, CLIENTS, || {
+        transfer(&stage, &download).into()
+    });
     // lftp asks for lists of files besides.
     assert!(
         advertised >= CLIENTS * MANY_COUNT,
         "only {advertised} were asked for"
     );
+}
+
+/// Lets clients transfer, and checks that all of it was seen to work, each once, by the server's own log. How many
+/// endpoints there were.
+#[track_caller]
+fn all_connect(
+    stage: &Stage,
+    at: At,
+    hook: Hook,
+    least_sessions: usize,
+    clients: impl FnOnce() -> Vec<Process>,
+) -> usize {
+    let Server::Vsftpd(server) = &stage.server else {
+        unreachable!("a real server")
+    };
+    let before = server.advertised();
+    let watch = Watch::start(stage.namespace(at), at.interfaces(), hook, &[]);
+    for client in clients() {
+        client.wait(LONG).ok();
+    }
+    let advertised = server.advertised() - before;
+    let report = watch.stop();
     assert_eq!(
         report.of_type("advertised").len(),
         advertised,
@@ -96,7 +145,7 @@ fn check(fault: Fault, at: At, hook: Hook, family: Family) {
     }
     let sessions = report.of_type("session");
     assert!(
-        sessions.len() >= CLIENTS,
+        sessions.len() >= least_sessions,
         "{} sessions: {}",
         sessions.len(),
         summary(&report)
@@ -115,6 +164,7 @@ fn check(fault: Fault, at: At, hook: Hook, family: Family) {
             .all(|session| session.text("/visibility") == "clear"),
         "{sessions:#?}"
     );
+    advertised
 }
 
 /// What it said at its end; the lines of a thousand transfers help nobody.

@@ -7,7 +7,8 @@
 mod lab;
 
 use lab::SOON;
-use lab::stage::{At, Behaviour, CLOSED_PORT, Fault, NOWHERE, PRIVATE, Stage};
+use lab::fault::{CLOSED_PORT, NOWHERE, PRIVATE};
+use lab::stage::{At, Behaviour, Fault, Stage};
 use lab::topology::Family::{self, V4, V6};
 use lab::wire::{Capture, Seen, first_endpoint, listing};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -150,6 +151,20 @@ on_the_wire! {
     file_missing(Nothing, V4, FileMissing) is Well: s0 => NOTHING;
     connects_late_over_ipv4(Nothing, V4, ConnectsLate) is Well: s0 => ESTABLISHED;
     connects_late_over_ipv6(Nothing, V6, ConnectsLate) is Well: s0 => ESTABLISHED;
+
+    ipv6_dropped_over_ipv6(Ipv6Dropped, V6, Ftplib) is Badly: r0 => SYN, s0 => SYN;
+    ipv6_dropped_over_ipv4(Ipv6Dropped, V4, Ftplib) is Well: s0 (SERVER) => ESTABLISHED;
+    /// vsftpd takes the connection, and then looks where it came from.
+    other_client_is_refused(OtherClient, V4, CurlPasv) is Badly: r0 (SERVER) => ESTABLISHED, s0 (SERVER) => ESTABLISHED;
+    other_client_is_allowed(OtherClientAllowed, V4, CurlPasv) is Well: s0 (SERVER) => ESTABLISHED;
+    data_takes_another_way_both_ways(DataElsewhere, V4, CurlPasv) is Well:
+        r0 (SERVER) => ESTABLISHED, r1 (SERVER) => NOTHING, s0 (SERVER) => NOTHING;
+    server_says_that_it_waited(ServerTimesOut, V4, CommandFirst) is Badly: r0 (SERVER) => SYN, s0 (SERVER) => NOTHING;
+    data_connection_is_taken_and_fails(Answers425, V4, CurlPasv) is Badly: s0 (SERVER) => ESTABLISHED;
+    port_is_rewritten(PortRewritten, V4, CurlPasv) is Badly: r0 (SERVER) => REFUSED, s0 (SERVER) => REFUSED;
+    port_in_229_is_not(PortRewritten, V4, Curl) is Well: s0 => ESTABLISHED;
+    /// The helper lets no SYN follow, as the client never sees the reply.
+    odd_reply_is_dropped(OddReply, V4, Impatient) is Badly: r1 (SERVER) => NOTHING, s0 (SERVER) => NOTHING;
 }
 
 #[test]

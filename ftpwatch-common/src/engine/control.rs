@@ -220,11 +220,12 @@ fn acknowledge<S: Store>(store: &S, control: &mut Control, acknowledgement: u32,
     }
 }
 
-/// The server sent again what it has sent before: the end of a reply that waits for its acknowledgement, perhaps.
+/// The server sent again what it has sent before: a part of a reply that waits for its acknowledgement, or what comes
+/// before it and did not arrive either. A keep-alive probe has no bytes.
 #[inline(always)]
 fn resent<S: Store>(store: &S, control: &Control, segment: &Segment, now: u64) {
     let offset = control.reply_end.wrapping_sub(segment.sequence);
-    if control.awaiting != 0 && offset != 0 && offset <= segment.length {
+    if control.awaiting != 0 && segment.length != 0 && (offset as i32) > 0 {
         store.say(control.current, Said::Resent, now);
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::{
     host::{Listening, listeners_of},
     report::Reporter,
-    tracker::{Event, Outcome, Tracker},
+    tracker::{Event, Outcome, Tracker, Truth},
     vantage::Vantage,
 };
 
@@ -59,4 +59,14 @@ impl Listeners {
         }
         Some(listening)
     }
+}
+
+/// Whether the session went on to another endpoint, or ended. Its server then has closed the port of this one, and
+/// may well listen on another.
+pub fn has_moved_on(event: &Event, truth: &mut dyn Truth) -> bool {
+    let Event::Outcome(case) = event else {
+        return false;
+    };
+    let mut ids = case.views.ids();
+    ids.any(|id| truth.endpoint(id).is_none_or(|now| now.released != 0))
 }

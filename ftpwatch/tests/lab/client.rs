@@ -1,8 +1,8 @@
 //! FTP clients: curl, lftp, Python's ftplib, and one that is led by hand.
 
-use super::SOON;
 use super::netns::Namespace;
 use super::process::Process;
+use super::{Directory, SOON};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::process::Command;
@@ -58,7 +58,17 @@ impl Client<'_> {
         self.curl(&["--disable-epsv", "--no-ftp-skip-pasv-ip"], paths)
     }
 
-    /// lftp, which asks for PASV on IPv4 and EPSV on IPv6. It is told not to try again.
+    /// lftp, fetching one file. Where a transfer fails it removes what it wrote to, /dev/null too; and after a `cat` that
+    /// fails it does not end.
+    pub fn lftp_get(&self, trust: Trust, path: &str) -> Process {
+        let directory = Directory::new("download");
+        let file = directory.path().join("file");
+        self.lftp(trust, &format!("get {path} -o {}", file.display()))
+            .keep(directory)
+    }
+
+    /// lftp, which asks for PASV on IPv4 and EPSV on IPv6. It is told not to try again, which it does all the same
+    /// where its URL has a path.
     pub fn lftp(&self, trust: Trust, commands: &str) -> Process {
         let repair = match trust {
             Trust::Advertised => "no",
@@ -66,9 +76,9 @@ impl Client<'_> {
         };
         let script = format!(
             "set cmd:fail-exit yes; set net:max-retries 1; set net:timeout {}; set net:persist-retries 0; \
-             set ftp:fix-pasv-address {repair}; set xfer:clobber yes; open {}; {commands}",
+             set ftp:fix-pasv-address {repair}; set xfer:clobber yes; open ftp://{}; {commands}",
             PATIENCE.as_secs(),
-            self.url("")
+            self.server
         );
         let mut command = self.namespace.command("lftp");
         command
@@ -78,9 +88,52 @@ impl Client<'_> {
         Process::start(&mut command)
     }
 
+    /// ncftp, which asks for PASV and knows IPv4 alone. It is told not to dial again.
+    /// All that the pattern fits is fetched in one session.
+    pub fn ncftp(&self, pattern: &str) -> Process {
+        let directory = Directory::new("download");
+        let mut command = self.namespace.command("ncftpget");
+        command
+            .args([
+                "-V",
+                "-Z",
+                "-t",
+                "5",
+                "-r",
+                "0",
+                "-u",
+                "anonymous",
+                "-p",
+                "lab@",
+            ])
+            .args(["-P", &self.server.port().to_string()])
+            .arg(self.server.ip().to_string())
+            .arg(directory.path())
+            .arg(pattern)
+            .env("HOME", "/nonexistent");
+        Process::start(without_names(&mut command)).keep(directory)
+    }
+
+    /// tnftp, which asks for EPSV first, and has a session for each path.
+    pub fn tnftp(&self, paths: &[&str]) -> Process {
+        let directory = Directory::new("download");
+        let mut command = self.namespace.command("tnftp");
+        command
+            .arg("-V")
+            .args(paths.iter().map(|path| self.url(path)))
+            .current_dir(directory.path())
+            .env("HOME", "/nonexistent");
+        Process::start(without_names(&mut command)).keep(directory)
+    }
+
     /// Python's ftplib, which fetches `path` `times` times in one session. It asks for PASV on IPv4 and EPSV on IPv6.
     pub fn ftplib(&self, trust: Trust, patience: Duration, path: &str, times: usize) -> Process {
         self.python(trust, "ftplib", patience, path, times)
+    }
+
+    /// ftplib, made to do something else than fetch the file.
+    pub fn ftplib_that(&self, manner: &str, trust: Trust, path: &str) -> Process {
+        self.python(trust, manner, PATIENCE, path, 1)
     }
 
     /// ftplib, made to ask for PASV on IPv6 too, and to trust the answer.
@@ -91,26 +144,45 @@ impl Client<'_> {
     fn python(
         &self,
         trust: Trust,
-        command: &str,
+        manner: &str,
         patience: Duration,
         path: &str,
         times: usize,
     ) -> Process {
         const SCRIPT: &str = r#"
-import ftplib, sys
-host, port, trust, command, patience, path, times = sys.argv[1:]
+import ftplib, socket, sys, time
+host, port, trust, manner, patience, path, times = sys.argv[1:]
 
 class FTP(ftplib.FTP):
     trust_server_pasv_ipv4_address = trust == "Advertised"
 
     def makepasv(self):
-        if command == "PASV":
+        if manner == "PASV":
             return ftplib.parse227(self.sendcmd("PASV"))
-        return super().makepasv()
+        endpoint = super().makepasv()
+        if manner == "waits":
+            time.sleep(8)
+        return endpoint
 
 ftp = FTP(timeout=float(patience))
 ftp.connect(host, int(port))
 ftp.login()
+if manner == "closes":
+    ftp.makepasv()
+    ftp.close()
+    sys.exit()
+if manner == "says first":
+    endpoint = ftp.makepasv()
+    ftp.putcmd("RETR " + path)
+    socket.create_connection(endpoint, float(patience))
+    ftp.getresp()
+if manner == "stays":
+    try:
+        ftp.retrbinary("RETR " + path, lambda data: None)
+    except OSError:
+        time.sleep(2)
+    ftp.quit()
+    sys.exit()
 for _ in range(int(times)):
     ftp.retrbinary("RETR " + path, lambda data: None)
 ftp.quit()
@@ -125,7 +197,7 @@ ftp.quit()
         ]);
         python.args([
             &format!("{trust:?}"),
-            command,
+            manner,
             &patience.as_secs_f64().to_string(),
             path,
             &times.to_string(),
@@ -154,8 +226,8 @@ ftp.quit()
         dialogue
     }
 
-    /// Sees the server's greeting and leaves: the way to the server and back is open.
-    pub fn greet(&self) {
+    /// Sees the server's greeting and leaves: the way to the server and back is open. Its port.
+    pub fn greet(&self) -> u16 {
         let stream = self
             .namespace
             .connect(self.server, SOON)
@@ -166,8 +238,15 @@ ftp.quit()
             stream: BufReader::new(stream),
         };
         assert_eq!(dialogue.reply().0, 220);
+        let port = dialogue.local_address().port();
         dialogue.quit();
+        port
     }
+}
+
+/// There is nobody to ask for names, and this is how long they are asked for.
+fn without_names(command: &mut Command) -> &mut Command {
+    command.env("RES_OPTIONS", "timeout:1 attempts:1")
 }
 
 /// The interpreter itself: what is on the PATH may be a slow wrapper around it.

@@ -86,16 +86,20 @@ impl Namespace {
 
     /// Does something in this namespace. Sockets made there stay there.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        let namespace = File::open(self.path()).expect("the namespace");
+        let namespace = self.handle();
         let result = std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
-                move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
-                    .expect("setns");
+                stay_in(&namespace);
                 work()
             });
             thread.join()
         });
         result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    /// What [`stay_in`] takes.
+    pub fn handle(&self) -> File {
+        File::open(self.path()).expect("the namespace")
     }
 
     pub fn connect(&self, to: SocketAddr, within: Duration) -> io::Result<TcpStream> {
@@ -131,6 +135,11 @@ impl Drop for Namespace {
     fn drop(&mut self) {
         remove(&self.name);
     }
+}
+
+/// Moves this thread, and those that it will start, into a namespace.
+pub fn stay_in(namespace: &File) {
+    move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).expect("setns");
 }
 
 /// Joins two namespaces by a cable: a pair of interfaces, both up.

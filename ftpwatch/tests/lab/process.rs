@@ -1,6 +1,6 @@
 //! Processes that end with the value that stands for them, and whose output can be read while they run.
 
-use super::SOON;
+use super::{Directory, SOON};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -15,6 +15,8 @@ pub struct Process {
     child: Child,
     pub stdout: Output,
     pub stderr: Output,
+    /// What it works in.
+    directory: Option<Directory>,
 }
 
 /// What a process left when it ended.
@@ -45,7 +47,14 @@ impl Process {
             child,
             stdout,
             stderr,
+            directory: None,
         }
+    }
+
+    /// Keeps a directory for as long as it runs.
+    pub fn keep(mut self, directory: Directory) -> Self {
+        self.directory = Some(directory);
+        self
     }
 
     pub fn id(&self) -> u32 {

@@ -2,7 +2,7 @@
 
 pub mod daemons;
 
-use super::netns::Namespace;
+use super::netns::{Namespace, stay_in};
 use super::process::Process;
 use super::{Directory, SOON, open_to_all, wait_until};
 use std::fmt::Write as _;
@@ -11,6 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 pub const CONTROL_PORT: u16 = 21;
 
@@ -21,12 +22,57 @@ pub const PASSIVE_PORTS: RangeInclusive<u16> = 40_000..=40_015;
 /// The file that every server has.
 pub const FILE: &str = "file.bin";
 
+/// A file that takes some seconds where [`Setup::rate`] says so.
+pub const BIG: &str = "big.bin";
+
 /// The directory with many small files, and how many there are.
 pub const MANY: &str = "many";
 pub const MANY_COUNT: usize = 250;
 
 /// Whom anonymous users are to the system: somebody without rights, and with a home that exists, as vsftpd wants it.
 const ANONYMOUS: &str = "daemon";
+
+/// How a server is set up.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The addresses that it listens on.
+    pub listen: Vec<IpAddr>,
+    /// The address that it advertises on PASV. Without one that is the address that the control connection came to.
+    pub advertise: Option<Ipv4Addr>,
+    /// How many kilobytes it sends in a second, at most.
+    pub rate: Option<u32>,
+    /// It takes data connections from others than the control connection's client.
+    pub promiscuous: bool,
+    /// How long it waits for a data connection once it was told what to transfer.
+    pub patience: Option<Duration>,
+}
+
+impl Setup {
+    /// As servers come, listening on `listen`.
+    pub fn plain(listen: IpAddr) -> Self {
+        Setup {
+            listen: vec![listen],
+            advertise: None,
+            rate: None,
+            promiscuous: false,
+            patience: None,
+        }
+    }
+
+    /// The same, on another address as well.
+    pub fn and_on(mut self, address: IpAddr) -> Self {
+        self.listen.push(address);
+        self
+    }
+
+    /// The same, advertising `address`.
+    pub fn advertising(self, address: Ipv4Addr) -> Self {
+        Setup {
+            advertise: Some(address),
+            ..self
+        }
+    }
+}
 
 /// A server; it ends with the value.
 pub enum Server {
@@ -43,9 +89,8 @@ pub struct Vsftpd {
 }
 
 impl Vsftpd {
-    /// Starts vsftpd for anonymous users and waits until it listens. `advertise` is its `pasv_address`; without it
-    /// vsftpd advertises the address that the control connection came to.
-    pub fn start(namespace: &Namespace, listen: IpAddr, advertise: Option<Ipv4Addr>) -> Self {
+    /// Starts vsftpd for anonymous users and waits until it listens.
+    pub fn start(namespace: &Namespace, setup: &Setup) -> Self {
         let files = Directory::new("files");
         let secure_chroot = Directory::new("chroot");
         let home = files.path().join("pub");
@@ -74,15 +119,26 @@ impl Vsftpd {
             secure_chroot.path().display(),
             log.display(),
         );
-        let listening = match listen {
-            IpAddr::V4(address) => format!("listen=YES\nlisten_address={address}\n"),
-            IpAddr::V6(address) => {
+        settings += &match setup.listen.as_slice() {
+            [IpAddr::V4(address)] => format!("listen=YES\nlisten_address={address}\n"),
+            [IpAddr::V6(address)] => {
                 format!("listen=NO\nlisten_ipv6=YES\nlisten_address6={address}\n")
             }
+            // Its socket of IPv6 takes IPv4 as well.
+            _ => "listen=NO\nlisten_ipv6=YES\n".to_owned(),
         };
-        settings += &listening;
-        if let Some(address) = advertise {
-            writeln!(settings, "pasv_address={address}").expect("a string takes it");
+        let mut set = |line: String| writeln!(settings, "{line}").expect("a string takes it");
+        if let Some(address) = setup.advertise {
+            set(format!("pasv_address={address}"));
+        }
+        if let Some(rate) = setup.rate {
+            set(format!("anon_max_rate={}", rate * 1000));
+        }
+        if let Some(patience) = setup.patience {
+            set(format!("accept_timeout={}", patience.as_secs()));
+        }
+        if setup.promiscuous {
+            set("pasv_promiscuous=YES".to_owned());
         }
         let configuration = files.path().join("vsftpd.conf");
         std::fs::write(&configuration, settings).expect("vsftpd.conf");
@@ -120,6 +176,7 @@ pub fn fill(home: &Path) {
         std::fs::write(&path, content).expect("a file to fetch");
     };
     write(home.join(FILE), 30_000);
+    write(home.join(BIG), 2_000_000);
     let many = home.join(MANY);
     std::fs::create_dir(&many).expect("a directory");
     for i in 0..MANY_COUNT {
@@ -178,20 +235,33 @@ impl Package {
     }
 }
 
-/// A server that answers PASV and EPSV with a text of the test's, and never opens a data connection.
+/// A server that answers PASV and EPSV with a text of the test's, or fails at every transfer.
 pub struct Scripted {
     _listener: TcpListener,
 }
 
+/// What it does about PASV and EPSV.
+#[derive(Clone)]
+pub enum Passive {
+    /// It says this, and never opens a data connection.
+    Says(String),
+    /// It advertises this, and does not listen there.
+    Closed(SocketAddr),
+    /// It listens, takes the data connection, and answers 425 to the transfer.
+    TakesAndFails,
+}
+
 impl Scripted {
-    pub fn start(namespace: &Namespace, listen: IpAddr, passive_reply: String) -> Self {
+    pub fn start(namespace: &Namespace, listen: IpAddr, passive: Passive) -> Self {
         let listener = namespace.listen(SocketAddr::new(listen, CONTROL_PORT));
         let accepting = listener.try_clone().expect("a second handle");
         // Ends with the namespace, whose interfaces take the connections with them, or with the process.
+        let inside = namespace.handle();
         std::thread::spawn(move || {
+            stay_in(&inside);
             for stream in accepting.incoming().flatten() {
-                let reply = passive_reply.clone();
-                std::thread::spawn(move || serve(stream, &reply));
+                let passive = passive.clone();
+                std::thread::spawn(move || serve(stream, &passive));
             }
         });
         Scripted {
@@ -200,7 +270,8 @@ impl Scripted {
     }
 }
 
-fn serve(stream: std::net::TcpStream, passive_reply: &str) -> Option<()> {
+fn serve(stream: std::net::TcpStream, passive: &Passive) -> Option<()> {
+    let mut data = None;
     let mut commands = BufReader::new(stream.try_clone().ok()?).lines();
     let answer = |text: &str| (&stream).write_all(format!("{text}\r\n").as_bytes()).ok();
     answer("220 Scripted")?;
@@ -214,7 +285,20 @@ fn serve(stream: std::net::TcpStream, passive_reply: &str) -> Option<()> {
         {
             "USER" => answer("331 Any password")?,
             "PASS" => answer("230 Welcome")?,
-            "PASV" | "EPSV" => answer(passive_reply)?,
+            command @ ("PASV" | "EPSV") => match passive {
+                Passive::Says(reply) => answer(reply)?,
+                Passive::Closed(endpoint) => answer(&endpoint_reply(command, *endpoint))?,
+                Passive::TakesAndFails => {
+                    let listener = TcpListener::bind((stream.local_addr().ok()?.ip(), 0)).ok()?;
+                    answer(&endpoint_reply(command, listener.local_addr().ok()?))?;
+                    data = Some(listener);
+                }
+            },
+            "RETR" | "LIST" | "NLST" if data.is_some() => {
+                let connection = data.take()?.accept().ok()?;
+                answer("425 Unable to build data connection")?;
+                drop(connection);
+            }
             "PWD" => answer("257 \"/\"")?,
             "TYPE" | "CWD" | "OPTS" | "NOOP" => answer("200 Yes")?,
             "QUIT" => return answer("221 Bye"),
@@ -222,4 +306,17 @@ fn serve(stream: std::net::TcpStream, passive_reply: &str) -> Option<()> {
         }
     }
     Some(())
+}
+
+/// What a server says to PASV or EPSV that advertises `endpoint`.
+pub fn endpoint_reply(command: &str, endpoint: SocketAddr) -> String {
+    let port = endpoint.port();
+    match endpoint {
+        SocketAddr::V4(endpoint) if command == "PASV" => {
+            let [a, b, c, d] = endpoint.ip().octets();
+            let [p, q] = port.to_be_bytes();
+            format!("227 Entering Passive Mode ({a},{b},{c},{d},{p},{q}).")
+        }
+        _ => format!("229 Entering Extended Passive Mode (|||{port}|)"),
+    }
 }

@@ -1,56 +1,16 @@
-//! The stage set: a topology with a server in it, and one thing wrong (or nothing). A new fault is one name in
-//! [`Fault`] and what makes it in [`Stage::set`]; tests/wire.rs shows on the wire that it is what it says.
+//! The stage set: a topology with a server in it, and one thing wrong (or nothing); and what a client does there.
 
 use super::client::{Client, PATIENCE, Trust};
 use super::netns::Namespace;
 use super::process::Process;
 use super::server::daemons::Kind;
-use super::server::{CONTROL_PORT, FILE, PASSIVE_PORTS, Scripted, Server, Vsftpd};
+use super::server::{CONTROL_PORT, FILE, Passive, Scripted, Server, Setup, endpoint_reply};
 use super::topology::{Family, Layout, Topology};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-/// A public address that leads nowhere.
-pub const NOWHERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 99);
-
-/// A private address that leads nowhere: PRODFTP's.
-pub const PRIVATE: Ipv4Addr = Ipv4Addr::new(172, 16, 40, 222);
-
-/// A port that is in the passive range, and that nobody listens on.
-pub const CLOSED_PORT: u16 = 40_007;
-
-/// What is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    Nothing,
-    /// Another public address than the server's is advertised ([`NOWHERE`]).
-    WrongAddress,
-    /// A private address is advertised by a server with a public one ([`PRIVATE`]).
-    PrivateAddress,
-    /// 0.0.0.0 is advertised: by vsftpd's pasv_address on IPv4, by vsftpd's own doing on PASV over IPv6.
-    ZeroAddress,
-    /// The router drops what goes to the passive range.
-    DroppedInFront,
-    /// The server's own firewall drops it.
-    DroppedOnServer,
-    /// The server's own firewall answers it with RST.
-    ResetOnServer,
-    /// The server's own firewall answers it with an ICMP error.
-    RejectedOnServer,
-    /// The router answers it with an ICMP error.
-    RejectedByRouter,
-    /// The server advertises a port that it does not listen on.
-    NobodyListens,
-    /// The router drops the SYN-ACK.
-    AnswerDropped,
-    /// The way of the data is another: what clients send to the passive range comes to the server over a second cable.
-    /// The answers take the first one.
-    OtherWay,
-    /// 1:1 NAT in front of the server, which advertises its public address, as it should.
-    NatRight,
-    /// 1:1 NAT in front of the server, which advertises its own address.
-    NatWrong,
-}
+use super::fault::CLOSED_PORT;
+pub use super::fault::Fault;
 
 /// What the client does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +23,12 @@ pub enum Behaviour {
     TrustingCurl,
     /// lftp that believes what it is told.
     Lftp,
+    /// lftp as it comes: a private address of a server with a public one is replaced.
+    CarefulLftp,
+    /// ncftp: PASV. A private address of a server with a public one is replaced. It asks thrice.
+    Ncftp,
+    /// tnftp: EPSV. When that does not work it goes over to active mode.
+    Tnftp,
     /// Python's ftplib as it comes: PASV or EPSV, the control connection's address.
     Ftplib,
     /// ftplib that believes PASV.
@@ -73,12 +39,22 @@ pub enum Behaviour {
     Impatient,
     /// Asks for an endpoint, and quits.
     QuitsAtOnce,
+    /// ftplib that asks for an endpoint, and closes without a word.
+    ClosesAtOnce,
     /// Asks for PASV, sees an address that it does not like, and sends ABOR and QUIT.
     Refuses,
     /// Asks for an endpoint, and for a file that is not there, before connecting.
     FileMissing,
     /// Connects two seconds after it was told where to.
     ConnectsLate,
+    /// ftplib that takes eight seconds to connect.
+    Slow,
+    /// The same, and believes PASV.
+    TrustingSlow,
+    /// ftplib that says what it wants first, and then connects, as WinSCP does. It believes PASV.
+    CommandFirst,
+    /// ftplib that stays logged in for two seconds after it failed, as somebody at a prompt does.
+    Stays,
 }
 
 /// Where to look on from.
@@ -111,56 +87,49 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Builds everything, and returns when a client can reach the server's control port.
+    /// Builds everything, with vsftpd, and returns when a client can reach the server's control port.
     pub fn set(fault: Fault, family: Family) -> Self {
-        let layout = match fault {
-            Fault::NatRight | Fault::NatWrong => Layout::Natted,
-            _ => Layout::Routed,
-        };
-        Stage::set_on(Topology::new(layout), fault, family)
+        Stage::with(Kind::Vsftpd, fault, family)
     }
 
     /// The same, with a bridge in the server where that is to be looked on from.
     pub fn set_for(at: At, fault: Fault, family: Family) -> Self {
         match at {
-            At::Bridge => Stage::set_on(Topology::new(Layout::Bridged), fault, family),
+            At::Bridge => {
+                Stage::set_on(Topology::new(Layout::Bridged), Kind::Vsftpd, fault, family)
+            }
             _ => Stage::set(fault, family),
         }
     }
 
-    /// The same, with a server that advertises what it does of itself.
+    /// The same, with a server of any make. Where the fault wants a scripted one it is that.
     pub fn with(kind: Kind, fault: Fault, family: Family) -> Self {
+        Stage::set_on(Topology::new(fault.layout()), kind, fault, family)
+    }
+
+    /// vsftpd with nothing wrong, which listens on both versions of IP. Its client begins with IPv4.
+    pub fn with_both_versions() -> Self {
         let topology = Topology::new(Layout::Routed);
-        let server = kind.start(&topology.server, topology.server_address(family));
+        let setup = Setup::plain(topology.server_address(Family::V4))
+            .and_on(topology.server_address(Family::V6));
         let stage = Stage {
-            family,
-            server,
+            family: Family::V4,
+            server: Kind::Vsftpd.start(&topology.server, &setup),
             topology,
         };
         stage.client().greet();
-        stage.break_path(fault);
         stage
     }
 
-    fn set_on(topology: Topology, fault: Fault, family: Family) -> Self {
-        let advertise = match (fault, family) {
-            (Fault::WrongAddress, Family::V4) => Some(NOWHERE),
-            (Fault::PrivateAddress, Family::V4) => Some(PRIVATE),
-            (Fault::ZeroAddress, Family::V4) => Some(Ipv4Addr::UNSPECIFIED),
-            (Fault::NatRight, Family::V4) => Some(Ipv4Addr::new(203, 0, 113, 10)),
-            (Fault::WrongAddress | Fault::PrivateAddress | Fault::NatWrong, Family::V6) => {
-                panic!("EPSV has no address to get wrong")
-            }
-            _ => None,
-        };
-        let listen = topology.server_address(family);
-        let server = match fault {
-            Fault::NobodyListens => Server::Scripted(Scripted::start(
+    fn set_on(topology: Topology, kind: Kind, fault: Fault, family: Family) -> Self {
+        let server = if fault.is_scripted() {
+            Server::Scripted(Scripted::start(
                 &topology.server,
-                listen,
-                closed_port(&topology, family),
-            )),
-            _ => Server::Vsftpd(Vsftpd::start(&topology.server, listen, advertise)),
+                topology.server_address(family),
+                passive(fault, &topology, family),
+            ))
+        } else {
+            kind.start(&topology.server, &fault.setup(&topology, family))
         };
         let stage = Stage {
             family,
@@ -174,53 +143,7 @@ impl Stage {
 
     /// Breaks the way while clients and servers are at work, if `fault` is in the way.
     pub fn break_path(&self, fault: Fault) {
-        if fault == Fault::OtherWay {
-            return self.topology.divert(&PASSIVE_PORTS);
-        }
-        let ports = format!("{}-{}", PASSIVE_PORTS.start(), PASSIVE_PORTS.end());
-        let (namespace, hook, rule) = match fault {
-            Fault::DroppedInFront => (
-                self.topology.router(),
-                "forward",
-                format!("iifname r0 tcp dport {ports} counter drop"),
-            ),
-            Fault::AnswerDropped => (
-                self.topology.router(),
-                "forward",
-                format!(
-                    "iifname r1 tcp sport {ports} tcp flags & (syn | ack) == syn | ack counter drop"
-                ),
-            ),
-            Fault::DroppedOnServer => (
-                &self.topology.server,
-                "input",
-                format!("tcp dport {ports} counter drop"),
-            ),
-            Fault::ResetOnServer => (
-                &self.topology.server,
-                "input",
-                format!("tcp dport {ports} counter reject with tcp reset"),
-            ),
-            Fault::RejectedOnServer => (
-                &self.topology.server,
-                "input",
-                format!("tcp dport {ports} counter reject with icmpx type admin-prohibited"),
-            ),
-            Fault::RejectedByRouter => (
-                self.topology.router(),
-                "forward",
-                format!("tcp dport {ports} counter reject with icmpx type host-unreachable"),
-            ),
-            _ => return,
-        };
-        namespace.nft(&format!(
-            "table inet lab {{
-               chain fault {{
-                 type filter hook {hook} priority filter
-                 {rule}
-               }}
-             }}"
-        ));
+        fault.break_path(&self.topology);
     }
 
     /// Takes the firewall's rules away again.
@@ -230,9 +153,14 @@ impl Stage {
 
     /// The client, who knows the server by its public address.
     pub fn client(&self) -> Client<'_> {
+        self.client_over(self.family)
+    }
+
+    /// The same, over another version of IP.
+    pub fn client_over(&self, family: Family) -> Client<'_> {
         Client {
             namespace: &self.topology.client,
-            server: self.control(self.topology.public_address(self.family)),
+            server: self.control(self.topology.public_address(family)),
         }
     }
 
@@ -262,17 +190,37 @@ impl Stage {
 
     /// Lets the client do its part. What is led by hand is over when this returns; a real client runs.
     pub fn play(&self, behaviour: Behaviour) -> Option<Process> {
+        self.play_for(behaviour, FILE)
+    }
+
+    /// The same, and what a real client wants is `file`.
+    pub fn play_for(&self, behaviour: Behaviour, file: &str) -> Option<Process> {
         let client = self.client();
         match behaviour {
-            Behaviour::Curl => Some(client.curl(&[], &[FILE])),
-            Behaviour::CurlPasv => Some(client.curl(&["--disable-epsv"], &[FILE])),
-            Behaviour::TrustingCurl => Some(client.trusting_curl(&[FILE])),
-            Behaviour::Lftp => Some(client.lftp(Trust::Advertised, &format!("cat {FILE}"))),
-            Behaviour::Ftplib => Some(client.ftplib(Trust::Control, PATIENCE, FILE, 1)),
-            Behaviour::TrustingFtplib => Some(client.ftplib(Trust::Advertised, PATIENCE, FILE, 1)),
-            Behaviour::TrustingPasv => Some(client.trusting_pasv(FILE)),
+            Behaviour::Curl => Some(client.curl(&[], &[file])),
+            Behaviour::CurlPasv => Some(client.curl(&["--disable-epsv"], &[file])),
+            Behaviour::TrustingCurl => Some(client.trusting_curl(&[file])),
+            Behaviour::Lftp | Behaviour::CarefulLftp => {
+                let trust = match behaviour {
+                    Behaviour::Lftp => Trust::Advertised,
+                    _ => Trust::Control,
+                };
+                Some(client.lftp_get(trust, file))
+            }
+            Behaviour::Ncftp => Some(client.ncftp(file)),
+            Behaviour::Tnftp => Some(client.tnftp(&[file])),
+            Behaviour::Ftplib => Some(client.ftplib(Trust::Control, PATIENCE, file, 1)),
+            Behaviour::TrustingFtplib => Some(client.ftplib(Trust::Advertised, PATIENCE, file, 1)),
+            Behaviour::TrustingPasv => Some(client.trusting_pasv(file)),
             Behaviour::Impatient => {
-                Some(client.ftplib(Trust::Advertised, Duration::from_secs(2), FILE, 1))
+                Some(client.ftplib(Trust::Advertised, Duration::from_secs(2), file, 1))
+            }
+            Behaviour::ClosesAtOnce => Some(client.ftplib_that("closes", Trust::Control, file)),
+            Behaviour::Slow => Some(client.ftplib_that("waits", Trust::Control, file)),
+            Behaviour::TrustingSlow => Some(client.ftplib_that("waits", Trust::Advertised, file)),
+            Behaviour::Stays => Some(client.ftplib_that("stays", Trust::Advertised, file)),
+            Behaviour::CommandFirst => {
+                Some(client.ftplib_that("says first", Trust::Advertised, file))
             }
             Behaviour::QuitsAtOnce => {
                 let mut dialogue = client.log_in();
@@ -311,16 +259,13 @@ impl Stage {
     }
 }
 
-/// What a server says that advertises a port nobody listens on.
-fn closed_port(topology: &Topology, family: Family) -> String {
-    match topology.public_address(family) {
-        std::net::IpAddr::V4(address) => {
-            let [a, b, c, d] = address.octets();
-            let [p, q] = CLOSED_PORT.to_be_bytes();
-            format!("227 Entering Passive Mode ({a},{b},{c},{d},{p},{q}).")
-        }
-        std::net::IpAddr::V6(_) => {
-            format!("229 Entering Extended Passive Mode (|||{CLOSED_PORT}|)")
-        }
+/// What the scripted server does about PASV and EPSV.
+fn passive(fault: Fault, topology: &Topology, family: Family) -> Passive {
+    let closed = SocketAddr::new(topology.public_address(family), CLOSED_PORT);
+    match fault {
+        Fault::Answers425 => Passive::TakesAndFails,
+        // nf_conntrack_ftp wants no blanks between the numbers.
+        Fault::OddReply => Passive::Says(endpoint_reply("PASV", closed).replace(',', ", ")),
+        _ => Passive::Closed(closed),
     }
 }

@@ -113,6 +113,16 @@ impl Topology {
         ));
     }
 
+    /// Sends what the server answers from `ports` over that cable as well. IPv4 alone.
+    pub fn divert_back(&self, ports: &RangeInclusive<u16>) {
+        self.server.ip(&format!(
+            "route add default via 203.0.113.1 dev s1 onlink table 100
+             rule add ipproto tcp sport {}-{} lookup 100",
+            ports.start(),
+            ports.end()
+        ));
+    }
+
     fn connect_router(&self) -> Namespace {
         let router = Namespace::new("router");
         forward(&router);

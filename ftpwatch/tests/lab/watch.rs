@@ -120,6 +120,22 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// All that it has said so far.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// Waits until `enough` holds of all that it has said.
+    #[track_caller]
+    pub fn wait_until(&mut self, what: &str, enough: impl Fn(&[Event]) -> bool) {
+        let deadline = Instant::now() + SOON;
+        while !enough(&self.events) {
+            let lines = self.process.stdout.lines_from(self.read, deadline);
+            assert!(!lines.is_empty(), "no {what} in {SOON:?}: {}", self.process);
+            self.take(lines);
+        }
+    }
+
     /// Waits until it ends with `status`, whatever the format of its output.
     #[track_caller]
     pub fn finish_as_text(self, status: i32) -> Ended {

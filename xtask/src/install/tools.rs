@@ -28,7 +28,7 @@ pub const FOR_BUILDING: [Tool; 1] = [Tool {
 pub const FOR_DEMO: [Tool; 2] = [NAMESPACES, CURL];
 
 /// What the tests on real traffic are made of.
-pub const FOR_TESTS: [Tool; 7] = [
+pub const FOR_TESTS: [Tool; 9] = [
     NAMESPACES,
     CURL,
     Tool {
@@ -45,6 +45,16 @@ pub const FOR_TESTS: [Tool; 7] = [
         program: "lftp",
         packages: &["lftp"],
         why: "an FTP client of the tests",
+    },
+    Tool {
+        program: "ncftpget",
+        packages: &["ncftp"],
+        why: "an FTP client of the tests, which asks thrice and then goes on without a data connection",
+    },
+    Tool {
+        program: "tnftp",
+        packages: &["tnftp"],
+        why: "an FTP client of the tests, which falls back to active mode",
     },
     Tool {
         program: "python3",

@@ -3,8 +3,9 @@
 
 use super::{
     ANONYMOUS, CONTROL_PORT, Directory, Namespace, PASSIVE_PORTS, Package, Process, SOON, Server,
-    Vsftpd, fill, open_to_all, wait_until,
+    Setup, Vsftpd, fill, open_to_all, wait_until,
 };
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::Command;
@@ -50,17 +51,17 @@ impl Kind {
 
     /// Starts it and waits until it listens.
     #[track_caller]
-    pub fn start(self, namespace: &Namespace, listen: IpAddr) -> Server {
+    pub fn start(self, namespace: &Namespace, setup: &Setup) -> Server {
         if self == Kind::Vsftpd {
-            return Server::Vsftpd(Vsftpd::start(namespace, listen, None));
+            return Server::Vsftpd(Vsftpd::start(namespace, setup));
         }
         let files = Directory::new("files");
         let home = files.path().join("pub");
         fill(&home);
         let mut command = match self {
-            Kind::Proftpd => proftpd(namespace, listen, files.path(), &home),
-            Kind::PureFtpd => pure_ftpd(namespace, listen, files.path(), &home),
-            Kind::Pyftpdlib => pyftpdlib(namespace, listen, &home),
+            Kind::Proftpd => proftpd(namespace, setup, files.path(), &home),
+            Kind::PureFtpd => pure_ftpd(namespace, setup, files.path(), &home),
+            Kind::Pyftpdlib => pyftpdlib(namespace, setup, &home),
             Kind::Vsftpd => unreachable!("started above"),
         };
         let mut process = Process::start(&mut command);
@@ -81,15 +82,16 @@ pub struct Daemon {
     _files: Directory,
 }
 
-fn proftpd(namespace: &Namespace, listen: IpAddr, files: &Path, home: &Path) -> Command {
+fn proftpd(namespace: &Namespace, setup: &Setup, files: &Path, home: &Path) -> Command {
     let work = files.join("proftpd");
     std::fs::create_dir(&work).expect("a directory");
     open_to_all(&work);
+    let listen: Vec<String> = setup.listen.iter().map(ToString::to_string).collect();
     // No names are looked up: there is nobody to ask.
-    let settings = format!(
+    let mut settings = format!(
         "ServerName lab\n\
          ServerType standalone\n\
-         DefaultAddress {listen}\n\
+         DefaultAddress {}\n\
          Port {CONTROL_PORT}\n\
          UseIPv6 on\n\
          UseReverseDNS off\n\
@@ -110,11 +112,22 @@ fn proftpd(namespace: &Namespace, listen: IpAddr, files: &Path, home: &Path) -> 
            Group {ANONYMOUS}\n\
            UserAlias anonymous {ANONYMOUS}\n\
          </Anonymous>\n",
+        listen.join(" "),
         PASSIVE_PORTS.start(),
         PASSIVE_PORTS.end(),
         home.display(),
         work = work.display(),
     );
+    let mut set = |line: String| writeln!(settings, "{line}").expect("a string takes it");
+    if let Some(address) = setup.advertise {
+        set(format!("MasqueradeAddress {address}"));
+    }
+    if let Some(rate) = setup.rate {
+        set(format!("TransferRate RETR {rate}"));
+    }
+    if let Some(patience) = setup.patience {
+        set(format!("TimeoutNoTransfer {}", patience.as_secs()));
+    }
     let etc = files.join("etc");
     let configuration = "proftpd/proftpd.conf";
     write(&etc.join(configuration), &settings);
@@ -146,7 +159,7 @@ fn write(path: &Path, text: &str) {
 }
 
 /// Pure-FTPd's anonymous users are the system's user `ftp`. It is given one, for itself alone.
-fn pure_ftpd(namespace: &Namespace, listen: IpAddr, files: &Path, home: &Path) -> Command {
+fn pure_ftpd(namespace: &Namespace, setup: &Setup, files: &Path, home: &Path) -> Command {
     let users = std::fs::read_to_string("/etc/passwd").expect("users");
     let mut users: Vec<&str> = users
         .lines()
@@ -164,11 +177,6 @@ fn pure_ftpd(namespace: &Namespace, listen: IpAddr, files: &Path, home: &Path) -
     let mut command = command_with_etc(namespace, &package, &etc);
     command
         .args(["--anonymousonly", "--dontresolve", "--tls=0"])
-        .arg(match listen {
-            IpAddr::V4(_) => "--ipv4only",
-            IpAddr::V6(_) => "--ipv6only",
-        })
-        .arg(format!("--bind={listen},{CONTROL_PORT}"))
         .arg(format!(
             "--passiveportrange={}:{}",
             PASSIVE_PORTS.start(),
@@ -176,10 +184,29 @@ fn pure_ftpd(namespace: &Namespace, listen: IpAddr, files: &Path, home: &Path) -
         ))
         .arg("--pidfile")
         .arg(files.join("pid"));
+    match setup.listen.as_slice() {
+        [IpAddr::V4(address)] => command
+            .arg("--ipv4only")
+            .arg(format!("--bind={address},{CONTROL_PORT}")),
+        [IpAddr::V6(address)] => command
+            .arg("--ipv6only")
+            .arg(format!("--bind={address},{CONTROL_PORT}")),
+        _ => command.arg(format!("--bind={CONTROL_PORT}")),
+    };
+    if let Some(address) = setup.advertise {
+        command.arg(format!("--forcepassiveip={address}"));
+    }
+    if let Some(rate) = setup.rate {
+        command.arg(format!("--anonymousbandwidth={rate}"));
+    }
+    assert!(
+        setup.patience.is_none() && !setup.promiscuous,
+        "Pure-FTPd has no such options"
+    );
     command
 }
 
-fn pyftpdlib(namespace: &Namespace, listen: IpAddr, home: &Path) -> Command {
+fn pyftpdlib(namespace: &Namespace, setup: &Setup, home: &Path) -> Command {
     const SCRIPT: &str = r"
 import sys
 from pyftpdlib.authorizers import DummyAuthorizer
@@ -193,7 +220,7 @@ FTPHandler.passive_ports = range(int(first), int(last) + 1)
 FTPServer((host, int(port)), FTPHandler).serve_forever()
 ";
     let mut command = namespace.command("python3");
-    command.args(["-c", SCRIPT, &listen.to_string()]);
+    command.args(["-c", SCRIPT, &setup.listen[0].to_string()]);
     command
         .args([CONTROL_PORT, *PASSIVE_PORTS.start(), *PASSIVE_PORTS.end()].map(|n| n.to_string()));
     command.arg(home);
