@@ -45,6 +45,8 @@ pub struct Setup {
     pub promiscuous: bool,
     /// How long it waits for a data connection once it was told what to transfer.
     pub patience: Option<Duration>,
+    /// It takes AUTH TLS, with a certificate that nobody knows. vsftpd alone.
+    pub tls: bool,
 }
 
 impl Setup {
@@ -56,6 +58,7 @@ impl Setup {
             rate: None,
             promiscuous: false,
             patience: None,
+            tls: false,
         }
     }
 
@@ -139,6 +142,18 @@ impl Vsftpd {
         }
         if setup.promiscuous {
             set("pasv_promiscuous=YES".to_owned());
+        }
+        if setup.tls {
+            let made = rcgen::generate_simple_self_signed([]).expect("a certificate");
+            let pem = format!("{}{}", made.signing_key.serialize_pem(), made.cert.pem());
+            let path = files.path().join("server.pem");
+            std::fs::write(&path, pem).expect("a certificate");
+            set(
+                "ssl_enable=YES\nallow_anon_ssl=YES\nrequire_ssl_reuse=NO\nssl_ciphers=HIGH"
+                    .to_owned(),
+            );
+            set("force_anon_logins_ssl=NO\nforce_anon_data_ssl=NO".to_owned());
+            set(format!("rsa_cert_file={}", path.display()));
         }
         let configuration = files.path().join("vsftpd.conf");
         std::fs::write(&configuration, settings).expect("vsftpd.conf");

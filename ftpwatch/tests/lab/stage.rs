@@ -121,6 +121,20 @@ impl Stage {
         stage
     }
 
+    /// vsftpd with nothing wrong, which takes AUTH TLS.
+    pub fn with_tls() -> Self {
+        let topology = Topology::new(Layout::Routed);
+        let mut setup = Setup::plain(topology.server_address(Family::V4));
+        setup.tls = true;
+        let stage = Stage {
+            family: Family::V4,
+            server: Kind::Vsftpd.start(&topology.server, &setup),
+            topology,
+        };
+        stage.client().greet();
+        stage
+    }
+
     fn set_on(topology: Topology, kind: Kind, fault: Fault, family: Family) -> Self {
         let server = if fault.is_scripted() {
             Server::Scripted(Scripted::start(

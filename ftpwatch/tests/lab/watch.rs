@@ -136,6 +136,12 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// Takes in what it has said meanwhile, without waiting.
+    pub fn take_what_there_is(&mut self) {
+        let lines = self.process.stdout.lines_from(self.read, Instant::now());
+        self.take(lines);
+    }
+
     /// Waits until it ends with `status`, whatever the format of its output.
     #[track_caller]
     pub fn finish_as_text(self, status: i32) -> Ended {
