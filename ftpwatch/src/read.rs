@@ -95,7 +95,7 @@ pub fn analyse(
         }
         Item::Packet(packet) => {
             tick();
-            analysis.take(&packet)
+            analysis.take(packet)
         }
     })
 }
