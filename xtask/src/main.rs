@@ -32,6 +32,8 @@ fn start(chore: Chore) -> anyhow::Result<()> {
         Chore::Test { quick, filters } => command::test(quick, &filters),
         Chore::Demo => command::demo(),
         Chore::Fuzz { seconds } => command::fuzz(seconds),
+        Chore::BenchRead { packets } => command::bench_read(packets),
+        Chore::Traffic { file, packets } => command::traffic(&file, packets),
         Chore::Verifier => command::verifier(),
         Chore::Ci => command::ci(),
     }
