@@ -13,7 +13,7 @@ use ftpwatch_common::counter::COUNTERS;
 
 use crate::{
     report::{Body, Report},
-    tracker::Books,
+    tracker::{Books, Event},
 };
 
 /// In which form reports are written.
@@ -69,6 +69,20 @@ impl Output {
             format,
             table: table::Table::default(),
             story: story::Story::default(),
+        }
+    }
+
+    /// Takes in an event that is not to be shown, and remembers it for the summary. `false` where it needs a report,
+    /// which costs more than all else that is done about an endpoint.
+    pub fn pass_over(&mut self, event: &Event) -> bool {
+        match event {
+            Event::Advertised(_) => self.show != Show::All,
+            Event::Outcome(case) if self.show == Show::Failures && !case.outcome.is_failure() => {
+                self.story.note_case(case);
+                true
+            }
+            Event::Session(_) => self.show == Show::Failures,
+            _ => false,
         }
     }
 

@@ -23,9 +23,10 @@ use crate::{
     output::Output,
     report::{Report, Reporter},
     source::capture::{Capture, End, Item, Tally},
+    tracker::Event,
     watch::host_name,
 };
-pub use analysis::Analysis;
+pub use analysis::{Analysis, Sink};
 pub use findings::Findings;
 use progress::Progress;
 
@@ -95,24 +96,41 @@ pub fn analyse(
         }
         Item::Packet(packet) => {
             tick();
-            analysis.take(&packet)
+            analysis.take(packet)
         }
     })
+}
+
+/// What is to be shown, with the progress bar out of its way.
+struct Shown<'a> {
+    output: &'a mut Output,
+    progress: &'a Progress,
+}
+
+impl Sink for Shown<'_> {
+    fn pass_over(&mut self, event: &Event) -> bool {
+        self.output.pass_over(event)
+    }
+
+    fn write(&mut self, report: &Report) -> io::Result<()> {
+        self.output.note(report);
+        if self.output.shows(report) {
+            self.progress.aside(|| self.output.write(report))?;
+        }
+        Ok(())
+    }
 }
 
 fn read(options: &Read, path: &Path, output: &mut Output) -> Result<(Findings, Tally), Stop> {
     let capture = Capture::open(path).map_err(Stop::Unreadable)?;
     let name = printable(path.as_os_str().as_encoded_bytes());
     let progress = Progress::new(name.clone(), capture.position(), capture.size());
-    let mut write = |report: &Report| {
-        output.note(report);
-        if output.shows(report) {
-            progress.aside(|| output.write(report))?;
-        }
-        Ok(())
+    let mut shown = Shown {
+        output,
+        progress: &progress,
     };
     let reporter = reporter(&options.analysis, name.clone());
-    let mut analysis = Analysis::new(&options.analysis, reporter, &mut write);
+    let mut analysis = Analysis::new(&options.analysis, reporter, &mut shown);
     let tally = analyse(capture, &mut analysis, || progress.tick()).map_err(Stop::Output)?;
     let findings = analysis.finish().map_err(Stop::Output)?;
     drop(progress);

@@ -1,6 +1,7 @@
 //! What was asked for.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use lexopt::prelude::*;
@@ -24,6 +25,10 @@ pub enum Chore {
     Fuzz { seconds: u64 },
     /// Make the pages in docs/ that are made of the source.
     Docs,
+    /// Measure what `ftpwatch read` costs, beside others.
+    BenchRead { packets: u64 },
+    /// Write a capture to measure with.
+    Traffic { file: PathBuf, packets: u64 },
     /// Print what the kernel's verifier makes of the programs.
     Verifier,
     /// What has to hold before a change goes in.
@@ -43,6 +48,9 @@ Commands:
   fuzz [SECONDS]           feed the decoders, the engine and the capture reader what libFuzzer comes up with: each for
                            SECONDS (60), from the captures on
   docs                     make docs/EXPLAIN.md of the texts in the source
+  bench read [PACKETS]     measure what `ftpwatch read` costs beside tcpdump, tshark and Suricata, on a capture of PACKETS
+                           (1000000) that it makes
+  traffic FILE [PACKETS]   write that capture to FILE
   verifier                 print how many instructions the kernel verified, program by program
   ci                       formatting, clippy and all tests: what has to hold before a change goes in
   setup [--tests]          install what building needs, and with --tests what only the tests need
@@ -85,6 +93,8 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Chore> {
         "setup" => setup(&mut parser)?,
         "test" => test(&mut parser)?,
         "fuzz" => fuzz(&mut parser)?,
+        "bench" => bench(&mut parser)?,
+        "traffic" => traffic(&mut parser)?,
         "demo" => alone(&mut parser, Chore::Demo)?,
         "docs" => alone(&mut parser, Chore::Docs)?,
         "verifier" => alone(&mut parser, Chore::Verifier)?,
@@ -135,6 +145,44 @@ fn fuzz(parser: &mut lexopt::Parser) -> Result<Chore> {
         bail!("targets are fuzzed for a second at least");
     }
     alone(parser, Chore::Fuzz { seconds })
+}
+
+/// How many packets are measured with where nobody says.
+const PACKETS: u64 = 1_000_000;
+
+fn bench(parser: &mut lexopt::Parser) -> Result<Chore> {
+    match parser.next()? {
+        Some(Value(name)) if name == "read" => {
+            packets(parser, |packets| Chore::BenchRead { packets })
+        }
+        Some(Short('h') | Long("help")) => Ok(Chore::Help(HELP)),
+        Some(Value(name)) => bail!("no such benchmark: {}", name.string()?),
+        Some(other) => Err(other.unexpected().into()),
+        None => bail!("which benchmark? There is: read"),
+    }
+}
+
+fn traffic(parser: &mut lexopt::Parser) -> Result<Chore> {
+    match parser.next()? {
+        Some(Value(file)) => {
+            let file = PathBuf::from(file);
+            packets(parser, |packets| Chore::Traffic { file, packets })
+        }
+        Some(Short('h') | Long("help")) => Ok(Chore::Help(HELP)),
+        Some(other) => Err(other.unexpected().into()),
+        None => bail!("into which file?"),
+    }
+}
+
+/// What is left is a number of packets, or nothing.
+fn packets(parser: &mut lexopt::Parser, chore: impl FnOnce(u64) -> Chore) -> Result<Chore> {
+    let packets = match parser.next()? {
+        None => PACKETS,
+        Some(Short('h') | Long("help")) => return Ok(Chore::Help(HELP)),
+        Some(Value(packets)) => packets.parse()?,
+        Some(other) => return Err(other.unexpected().into()),
+    };
+    alone(parser, chore(packets))
 }
 
 /// A command that takes nothing.
@@ -197,6 +245,27 @@ mod tests {
         assert_eq!(parsed("fuzz").unwrap(), Chore::Fuzz { seconds: 60 });
         assert_eq!(parsed("fuzz 5").unwrap(), Chore::Fuzz { seconds: 5 });
         for line in ["fuzz 0", "fuzz -1", "fuzz soon", "fuzz 1 2"] {
+            assert!(parsed(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_measured_with_is_counted_in_packets() {
+        let read = |packets| Chore::BenchRead { packets };
+        assert_eq!(parsed("bench read").unwrap(), read(1_000_000));
+        assert_eq!(parsed("bench read 5").unwrap(), read(5));
+        let traffic = Chore::Traffic {
+            file: "a.pcap".into(),
+            packets: 7,
+        };
+        assert_eq!(parsed("traffic a.pcap 7").unwrap(), traffic);
+        for line in [
+            "bench",
+            "bench write",
+            "bench read many",
+            "traffic",
+            "traffic a 1 2",
+        ] {
             assert!(parsed(line).is_err(), "{line}");
         }
     }

@@ -5,6 +5,7 @@ mod compiler;
 mod linker;
 pub mod privilege;
 mod servers;
+pub mod suricata;
 mod tools;
 
 use std::path::PathBuf;
@@ -43,6 +44,11 @@ pub fn for_demo() -> Result<()> {
 /// What fuzzing needs besides: libFuzzer is C++, and built along.
 pub fn for_fuzzing() -> Result<()> {
     tools::install(&tools::FOR_FUZZING)
+}
+
+/// What `ftpwatch read` is compared with, but for Suricata.
+pub fn for_bench_read() -> Result<()> {
+    tools::install(&tools::FOR_BENCH_READ)
 }
 
 /// What is checked besides the tests: rustup's minimal profile has neither of these.

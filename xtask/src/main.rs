@@ -33,6 +33,8 @@ fn start(chore: Chore) -> anyhow::Result<()> {
         Chore::Demo => command::demo(),
         Chore::Fuzz { seconds } => command::fuzz(seconds),
         Chore::Docs => command::docs(),
+        Chore::BenchRead { packets } => command::bench_read(packets),
+        Chore::Traffic { file, packets } => command::traffic(&file, packets),
         Chore::Verifier => command::verifier(),
         Chore::Ci => command::ci(),
     }

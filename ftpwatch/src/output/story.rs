@@ -10,7 +10,7 @@ use std::{
 use crate::{
     diagnose::{Cause, Finding},
     report::{Body, EndpointReport, FindingReport, Peer, Report},
-    tracker::Outcome,
+    tracker::{Case, Outcome},
 };
 
 /// How many rows and findings are remembered.
@@ -61,22 +61,36 @@ impl Story {
         match &report.body {
             Body::Outcome(endpoint) => {
                 let outcome = endpoint.outcome.unwrap_or(Outcome::Unknown);
-                self.count(endpoint, Result::Outcome(outcome, endpoint.cause));
+                self.count_report(endpoint, Result::Outcome(outcome, endpoint.cause));
             }
             Body::Transfer(endpoint) => {
                 let code = endpoint
                     .control_reply
                     .as_ref()
                     .map_or(426, |reply| reply.code);
-                self.count(endpoint, Result::Transfer(code));
+                self.count_report(endpoint, Result::Transfer(code));
             }
             Body::Finding(finding) if self.findings.len() < REMEMBERED => self.find(finding),
             _ => {}
         }
     }
 
-    fn count(&mut self, endpoint: &EndpointReport, result: Result) {
-        let row = (endpoint.server, endpoint.advertised.ip, result);
+    /// Takes in an outcome that is no failure, and has no cause therefore.
+    pub fn note_case(&mut self, case: &Case) {
+        let endpoint = case.views.client_side();
+        let server = Peer {
+            ip: endpoint.flow.server.ip(),
+            port: endpoint.flow.server_port,
+        };
+        let result = Result::Outcome(case.outcome, None);
+        self.count((server, endpoint.address.ip(), result));
+    }
+
+    fn count_report(&mut self, endpoint: &EndpointReport, result: Result) {
+        self.count((endpoint.server, endpoint.advertised.ip, result));
+    }
+
+    fn count(&mut self, row: Row) {
         if self.rows.len() < REMEMBERED || self.rows.contains_key(&row) {
             *self.rows.entry(row).or_default() += 1;
         } else {

@@ -28,19 +28,39 @@ const LEAP: u64 = 366 * 24 * 3600 * SECOND;
 const SWEEP: u64 = 3600 * SECOND;
 
 /// What reports are given to.
-pub type Write<'a> = &'a mut dyn FnMut(&Report) -> io::Result<()>;
+pub trait Sink {
+    /// Takes in an event. `false` where it needs a report.
+    fn pass_over(&mut self, _event: &Event) -> bool {
+        false
+    }
+
+    /// Takes in a report.
+    ///
+    /// # Errors
+    ///
+    /// Those of writing.
+    fn write(&mut self, report: &Report) -> io::Result<()>;
+}
+
+impl<F: FnMut(&Report) -> io::Result<()>> Sink for F {
+    fn write(&mut self, report: &Report) -> io::Result<()> {
+        self(report)
+    }
+}
 
 /// An analysis under way.
 pub struct Analysis<'a> {
     /// Makes the reports.
     pub reporter: Reporter,
     options: &'a cli::Analysis,
-    write: Write<'a>,
+    sink: &'a mut dyn Sink,
     memory: Memory,
     tracker: Tracker,
     hops: Hops,
     now: u64,
     swept_at: u64,
+    /// Up to this time, there is nothing to do but take in packets.
+    quiet_until: u64,
     done: Findings,
 }
 
@@ -50,15 +70,16 @@ fn tracker(timeout: Duration) -> Tracker {
 
 impl<'a> Analysis<'a> {
     /// An analysis that has seen nothing yet.
-    pub fn new(options: &'a cli::Analysis, reporter: Reporter, write: Write<'a>) -> Self {
+    pub fn new(options: &'a cli::Analysis, reporter: Reporter, sink: &'a mut dyn Sink) -> Self {
         Self {
             reporter,
-            write,
+            sink,
             memory: Memory::new(&options.control_ports()),
             tracker: tracker(options.timeout),
             hops: Hops::default(),
             now: 0,
             swept_at: 0,
+            quiet_until: 0,
             done: Findings::default(),
             options,
         }
@@ -69,28 +90,46 @@ impl<'a> Analysis<'a> {
     /// # Errors
     ///
     /// Those of writing.
+    #[inline]
     pub fn take(&mut self, packet: &Packet<'_>) -> io::Result<()> {
-        self.turn_to(packet.at.unwrap_or(self.now.max(1)))?;
-        if packet.after_loss {
-            self.tracker.miss(self.now, &mut &self.memory);
+        let time = packet.at.unwrap_or(self.now.max(1));
+        if time <= self.quiet_until && time + DISORDER >= self.now {
+            self.now = self.now.max(time);
+        } else {
+            self.turn_to(time)?;
         }
+        if packet.after_loss {
+            self.miss()?;
+        }
+        // Nearly every packet ends here.
+        if self.memory.lets_go(packet.bytes, packet.link) {
+            self.done.beside += 1;
+            return Ok(());
+        }
+        self.take_in(packet)
+    }
+
+    /// Takes in a packet that may mean something.
+    #[inline(never)]
+    fn take_in(&mut self, packet: &Packet<'_>) -> io::Result<()> {
         let Packet {
             bytes, link, total, ..
         } = *packet;
-        let cut = usize::try_from(total).is_ok_and(|total| bytes.len() < total);
         let taken = self.memory.take(bytes, link, total, self.now);
-        self.take_news();
+        let news = self.take_news();
+        let cut = usize::try_from(total).is_ok_and(|total| bytes.len() < total);
         match taken {
             Ok(segment) if self.is_control(&segment) => self.hops.note(bytes, &segment),
             Ok(_) => self.done.beside += 1,
             // It may have been the SYN that is waited for.
             Err(Skip::Short) if cut => {
                 self.done.beheaded += 1;
-                self.tracker.miss(self.now, &mut &self.memory);
+                self.miss()?;
             }
-            _ => {}
+            Err(_) => {}
         }
-        self.report()
+        // Of what the engine keeps to itself, the tracker knows nothing.
+        if news { self.report() } else { Ok(()) }
     }
 
     fn is_control(&self, segment: &Segment) -> bool {
@@ -99,7 +138,16 @@ impl<'a> Analysis<'a> {
             .any(|port| self.memory.port(port).control)
     }
 
+    /// Packets went by unseen.
+    #[cold]
+    fn miss(&mut self) -> io::Result<()> {
+        self.tracker.miss(self.now, &mut &self.memory);
+        self.retire();
+        self.report()
+    }
+
     /// Does all that is due before `time`, which is next.
+    #[inline(never)]
     fn turn_to(&mut self, time: u64) -> io::Result<()> {
         let began = self.now > 0;
         if began && (time + DISORDER < self.now || time > self.now + LEAP) {
@@ -130,7 +178,9 @@ impl<'a> Analysis<'a> {
         self.retire();
     }
 
-    fn take_news(&mut self) {
+    /// Hands the engine's news to the tracker. `false` when there are none.
+    fn take_news(&mut self) -> bool {
+        let mut news = false;
         while let Some(record) = self.memory.next_record() {
             if let Record::Session(session) = &record
                 && session.progress == Progress::Opened as u32
@@ -138,8 +188,12 @@ impl<'a> Analysis<'a> {
                 self.hops.open(session.flow, session.id);
             }
             self.tracker.take(record, self.now, &mut &self.memory);
+            news = true;
         }
-        self.retire();
+        if news {
+            self.retire();
+        }
+        news
     }
 
     fn retire(&mut self) {
@@ -152,10 +206,16 @@ impl<'a> Analysis<'a> {
         }
     }
 
+    /// Says what there is to say, and looks when there is something to do again.
     fn report(&mut self) -> io::Result<()> {
+        let due = self.tracker.next_deadline().unwrap_or(u64::MAX);
+        self.quiet_until = due.min(self.swept_at + SWEEP);
         for event in self.tracker.take_events() {
+            if self.sink.pass_over(&event) {
+                continue;
+            }
             self.reporter.local = self.hops.local(flows(&event));
-            (self.write)(&self.reporter.report(&event))?;
+            self.sink.write(&self.reporter.report(&event))?;
         }
         Ok(())
     }
@@ -165,7 +225,7 @@ impl<'a> Analysis<'a> {
         self.tracker.finish(self.now, &mut &self.memory);
         self.report()?;
         let books = Body::Stats(*self.tracker.books());
-        (self.write)(&self.reporter.note(self.now, books))?;
+        self.sink.write(&self.reporter.note(self.now, books))?;
         self.done
             .add_run(self.tracker.books(), &self.memory.counters());
         self.memory = Memory::new(&self.options.control_ports());

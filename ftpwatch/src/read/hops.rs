@@ -11,6 +11,7 @@ use std::{
     net::IpAddr,
 };
 
+use foldhash::fast::RandomState;
 use ftpwatch_common::{
     address::{Address, Flow},
     packet::{Bytes as _, Segment},
@@ -29,7 +30,7 @@ struct Sides {
 
 /// The TTLs of all control connections that are open.
 #[derive(Debug, Default)]
-pub struct Hops(HashMap<Flow, Sides>);
+pub struct Hops(HashMap<Flow, Sides, RandomState>);
 
 impl Hops {
     /// The control connection `id` began.
@@ -65,18 +66,25 @@ impl Hops {
             client_port: segment.source,
             server_port: segment.destination,
         };
-        if let Some(sides) = self.0.get_mut(&to_server) {
-            sides.client = ttl;
-            return;
-        }
         let from_server = Flow {
             client: destination,
             server: source,
             client_port: segment.destination,
             server_port: segment.source,
         };
-        if let Some(sides) = self.0.get_mut(&from_server) {
-            sides.server = ttl;
+        // The likelier one first: who speaks from the lower port is the server.
+        let by_client = segment.source > segment.destination;
+        let flows = [(to_server, true), (from_server, false)];
+        let [first, second] = if by_client { [0, 1] } else { [1, 0] };
+        for (flow, by_client) in [flows[first], flows[second]] {
+            if let Some(sides) = self.0.get_mut(&flow) {
+                if by_client {
+                    sides.client = ttl;
+                } else {
+                    sides.server = ttl;
+                }
+                return;
+            }
         }
     }
 
@@ -114,7 +122,7 @@ mod tests {
             client,
             server,
         };
-        let hops = Hops(HashMap::from([(FLOW, sides)]));
+        let hops = Hops([(FLOW, sides)].into_iter().collect());
         Choice::Auto.of([FLOW], &hops.local([FLOW]))
     }
 

@@ -2,11 +2,15 @@
 //!
 //! The formats: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng. What is damaged is passed over where its
 //! length can be trusted, and counted; memory is bounded by the largest packet.
+//!
+//! Packets as they should be, which is nearly all there are, are taken from the buffer as they lie there, one after
+//! the other. Whatever is not is pcap-parser's: headers, blocks with options, what is cut or damaged.
 
 mod blocks;
 mod decode;
 mod input;
 mod link;
+mod plain;
 mod section;
 mod tally;
 
@@ -20,8 +24,9 @@ use decode::Decoder;
 use input::{Failure, Format, Input};
 pub use tally::{End, Tally};
 
-/// How much is read at once, to begin with.
-const CHUNK: usize = 1 << 16;
+/// How much is read at once, to begin with: enough that reading costs little besides copying, and less than the
+/// caches that it is then looked at in.
+const CHUNK: usize = 1 << 19;
 
 /// Captures hold no larger packet (`MAXIMUM_SNAPLEN` in libpcap): a larger one's length is damaged.
 const LARGEST_PACKET: u32 = 1 << 18;
@@ -50,7 +55,7 @@ pub enum Item<'a> {
     /// An interface that was captured on.
     Interface(&'a str),
     /// A packet.
-    Packet(Packet<'a>),
+    Packet(&'a Packet<'a>),
 }
 
 /// A capture, open for reading.
@@ -144,16 +149,35 @@ impl Capture {
     /// Those of `each`.
     pub fn read(mut self, mut each: impl FnMut(Item<'_>) -> io::Result<()>) -> io::Result<Tally> {
         loop {
-            match self.step(&mut each)? {
-                Step::Consume(bytes) => self.reader.consume(bytes),
-                Step::More => self.refill(),
-                Step::Grow => self.grow(),
-                Step::Over(end) => return Ok(self.decoder.finish(end)),
+            let plain = self.decoder.take_plain(self.reader.data(), &mut each)?;
+            if plain > 0 {
+                self.reader.consume(plain);
+            }
+            if let Some(tally) = self.advance(&mut each)? {
+                return Ok(tally);
             }
         }
     }
 
+    /// Takes what comes next through pcap-parser. Returns what was left out, when that was the end.
+    fn advance(
+        &mut self,
+        each: &mut dyn FnMut(Item<'_>) -> io::Result<()>,
+    ) -> io::Result<Option<Tally>> {
+        match self.step(each)? {
+            Step::Consume(bytes) => self.reader.consume(bytes),
+            Step::More => self.refill(),
+            Step::Grow => self.grow(),
+            Step::Over(end) => return Ok(Some(std::mem::take(&mut self.decoder).finish(end))),
+        }
+        Ok(None)
+    }
+
     fn step(&mut self, each: &mut dyn FnMut(Item<'_>) -> io::Result<()>) -> io::Result<Step> {
+        let announced = self.decoder.announced(self.reader.data());
+        if announced.is_some_and(|length| length > self.limit) {
+            return Ok(Step::Over(End::Damaged));
+        }
         let step = match self.reader.next() {
             Ok((bytes, block)) => {
                 return Ok(match self.decoder.take(&block, each)? {
@@ -172,13 +196,6 @@ impl Capture {
         if let Some(bytes) = self.decoder.framed(rest) {
             self.decoder.pass_over();
             return Ok(Step::Consume(bytes));
-        }
-        if self
-            .decoder
-            .announced(rest)
-            .is_some_and(|length| length > self.limit)
-        {
-            return Ok(Step::Over(End::Damaged));
         }
         Ok(match step {
             Step::Over(end) => Step::Over(match (self.failure.take(), end) {
@@ -212,3 +229,6 @@ fn boxed<R: PcapReaderIterator + 'static, E>(
 ) -> Result<Box<dyn PcapReaderIterator>, E> {
     reader.map(|reader| Box::new(reader) as Box<dyn PcapReaderIterator>)
 }
+
+#[cfg(test)]
+mod tests;

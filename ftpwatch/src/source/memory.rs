@@ -2,15 +2,21 @@
 //!
 //! An entry is taken out while it is held and put back when it is dropped, which is what the kernel's
 //! lock does, in safe code.
+//!
+//! Nearly every packet asks the gate about two ports and nothing else, so what the gate knows is a byte a port.
+
+mod glance;
 
 use std::{
     cell::{Cell, RefCell},
     collections::{HashMap, VecDeque},
     hash::Hash,
     ops::{Deref, DerefMut},
+    rc::Rc,
 };
 
 use bytemuck::Zeroable;
+use foldhash::fast::RandomState;
 use ftpwatch_common::{
     address::{Flow, IndexKey, Pair},
     control::{Control, HELD_BYTES},
@@ -22,50 +28,64 @@ use ftpwatch_common::{
 };
 
 use crate::tracker::Truth;
+use glance::{Glance, glance};
 
-type Table<K, V> = RefCell<HashMap<K, Option<Box<V>>>>;
+/// A place for an entry, empty while that is held.
+type Slot<V> = Rc<RefCell<Option<Box<V>>>>;
+
+type Table<K, V> = RefCell<HashMap<K, Slot<V>, RandomState>>;
 
 /// All state of the engine, in memory.
 #[derive(Debug)]
 pub struct Memory {
     now: Cell<u64>,
     last_id: Cell<u64>,
-    ports: RefCell<Box<[PortEntry]>>,
+    gates: Box<[Cell<Gate>]>,
+    /// How many endpoints, and half-open handshakes, there are on a port.
+    waiting: RefCell<Box<[[i64; 2]]>>,
     controls: Table<Flow, Control>,
     endpoints: Table<u64, Endpoint>,
-    index: RefCell<HashMap<IndexKey, u64>>,
+    index: RefCell<HashMap<IndexKey, u64, RandomState>>,
     blind: RefCell<HashMap<Pair, i64>>,
     blindness: Cell<Blindness>,
     news: RefCell<VecDeque<Record>>,
-    counters: Cell<[u64; COUNTERS]>,
+    counters: [Cell<u64>; COUNTERS],
 }
 
+/// What the gate knows of a port, in the bits below.
 #[derive(Clone, Copy, Debug, Default)]
-struct PortEntry {
-    control: bool,
-    pending: i64,
-    half_open: i64,
+struct Gate(u8);
+
+impl Gate {
+    const CONTROL: u8 = 1;
+    const PENDING: u8 = 1 << 1;
+    const HALF_OPEN: u8 = 1 << 2;
+
+    const fn has(self, bit: u8) -> bool {
+        self.0 & bit != 0
+    }
 }
 
 impl Memory {
     /// An empty store that takes `control_ports` for control ports.
     #[must_use]
     pub fn new(control_ports: &[u16]) -> Self {
-        let mut ports = vec![PortEntry::default(); 1 << 16].into_boxed_slice();
+        let gates = vec![Cell::new(Gate::default()); 1 << 16].into_boxed_slice();
         for &port in control_ports {
-            ports[usize::from(port)].control = true;
+            gates[usize::from(port)].set(Gate(Gate::CONTROL));
         }
         Self {
             now: Cell::new(0),
             last_id: Cell::new(0),
-            ports: RefCell::new(ports),
+            gates,
+            waiting: RefCell::new(vec![[0; 2]; 1 << 16].into_boxed_slice()),
             controls: RefCell::default(),
             endpoints: RefCell::default(),
             index: RefCell::default(),
             blind: RefCell::default(),
             blindness: Cell::default(),
             news: RefCell::default(),
-            counters: Cell::new([0; COUNTERS]),
+            counters: [const { Cell::new(0) }; COUNTERS],
         }
     }
 
@@ -104,6 +124,26 @@ impl Memory {
         Ok(segment)
     }
 
+    /// Whether a packet is a segment that is of no interest, which can be told of most in passing. `false` says nothing.
+    #[inline]
+    #[must_use]
+    pub fn lets_go(&self, bytes: &[u8], link: Link) -> bool {
+        glance(bytes, link).is_some_and(|glance| {
+            let Glance {
+                source,
+                destination,
+                flags,
+            } = glance;
+            let segment = Segment {
+                source,
+                destination,
+                flags,
+                ..Segment::EMPTY
+            };
+            !engine::gate(self, &segment).any()
+        })
+    }
+
     /// The oldest record that was not taken yet.
     pub fn next_record(&self) -> Option<Record> {
         self.news.borrow_mut().pop_front()
@@ -116,30 +156,20 @@ impl Memory {
 
     /// How often everything was counted.
     #[must_use]
-    pub const fn counters(&self) -> [u64; COUNTERS] {
-        self.counters.get()
+    pub fn counters(&self) -> [u64; COUNTERS] {
+        self.counters.each_ref().map(Cell::get)
     }
 
     /// All control connections.
     #[must_use]
     pub fn controls(&self) -> Vec<Control> {
-        let controls = self.controls.borrow();
-        controls
-            .values()
-            .flatten()
-            .map(|control| **control)
-            .collect()
+        entries(&self.controls)
     }
 
     /// All endpoints.
     #[must_use]
     pub fn endpoints(&self) -> Vec<Endpoint> {
-        let endpoints = self.endpoints.borrow();
-        endpoints
-            .values()
-            .flatten()
-            .map(|endpoint| **endpoint)
-            .collect()
+        entries(&self.endpoints)
     }
 
     /// How many control connections, endpoints and index keys there are.
@@ -153,32 +183,47 @@ impl Memory {
     }
 }
 
+/// All entries of `table`, but for those that are held.
+fn entries<K, V: Copy>(table: &Table<K, V>) -> Vec<V> {
+    table
+        .borrow()
+        .values()
+        .filter_map(|slot| copy(slot))
+        .collect()
+}
+
+/// What is in `slot`.
+fn copy<V: Copy>(slot: &Slot<V>) -> Option<V> {
+    slot.borrow().as_deref().copied()
+}
+
 impl Truth for &Memory {
     fn endpoint(&mut self, id: u64) -> Option<Endpoint> {
-        self.endpoints.borrow().get(&id)?.as_deref().copied()
+        copy(self.endpoints.borrow().get(&id)?)
     }
 }
 
 /// An entry that is held.
-pub struct Held<'a, K: Eq + Hash, V> {
-    table: &'a Table<K, V>,
-    key: K,
+pub struct Held<V> {
+    slot: Slot<V>,
     value: Option<Box<V>>,
 }
 
-impl<'a, K: Eq + Hash + Copy, V> Held<'a, K, V> {
-    fn take(table: &'a Table<K, V>, key: K) -> Found<Self> {
-        match table.borrow_mut().get_mut(&key).map(Option::take) {
-            None => Found::Missing,
-            Some(None) => Found::Busy,
-            Some(value) => Found::Held(Self { table, key, value }),
+impl<V> Held<V> {
+    fn take<K: Eq + Hash>(table: &Table<K, V>, key: &K) -> Found<Self> {
+        let Some(slot) = table.borrow().get(key).map(Rc::clone) else {
+            return Found::Missing;
+        };
+        match slot.take() {
+            None => Found::Busy,
+            value => Found::Held(Self { slot, value }),
         }
     }
 }
 
 const HELD: &str = "the value is there until it is dropped";
 
-impl<K: Eq + Hash, V> Deref for Held<'_, K, V> {
+impl<V> Deref for Held<V> {
     type Target = V;
 
     fn deref(&self) -> &V {
@@ -186,37 +231,47 @@ impl<K: Eq + Hash, V> Deref for Held<'_, K, V> {
     }
 }
 
-impl<K: Eq + Hash, V> DerefMut for Held<'_, K, V> {
+impl<V> DerefMut for Held<V> {
     fn deref_mut(&mut self) -> &mut V {
         self.value.as_deref_mut().expect(HELD)
     }
 }
 
-impl<K: Eq + Hash, V> Drop for Held<'_, K, V> {
+impl<V> Drop for Held<V> {
     fn drop(&mut self) {
-        if let Some(entry) = self.table.borrow_mut().get_mut(&self.key) {
-            *entry = self.value.take();
-        }
+        self.slot.replace(self.value.take());
     }
 }
 
-impl Store for Memory {
-    type ControlRef<'a> = Held<'a, Flow, Control>;
-    type EndpointRef<'a> = Held<'a, u64, Endpoint>;
+/// A new entry.
+fn slot<V>(value: Box<V>) -> Slot<V> {
+    Rc::new(RefCell::new(Some(value)))
+}
 
+impl Store for Memory {
+    type ControlRef<'a> = Held<Control>;
+    type EndpointRef<'a> = Held<Endpoint>;
+
+    #[inline]
     fn port(&self, port: u16) -> Port {
-        let entry = self.ports.borrow()[usize::from(port)];
+        let gate = self.gates[usize::from(port)].get();
         Port {
-            control: entry.control,
-            pending: entry.pending > 0,
-            half_open: entry.half_open > 0,
+            control: gate.has(Gate::CONTROL),
+            pending: gate.has(Gate::PENDING),
+            half_open: gate.has(Gate::HALF_OPEN),
         }
     }
 
     fn adjust_port(&self, port: u16, pending: i32, half_open: i32) {
-        let entry = &mut self.ports.borrow_mut()[usize::from(port)];
-        entry.pending += i64::from(pending);
-        entry.half_open += i64::from(half_open);
+        let at = usize::from(port);
+        let [waiting, handshakes] = &mut self.waiting.borrow_mut()[at];
+        *waiting += i64::from(pending);
+        *handshakes += i64::from(half_open);
+        let bit = |count, bit| if count > 0 { bit } else { 0 };
+        let control = self.gates[at].get().0 & Gate::CONTROL;
+        let pending = bit(*waiting, Gate::PENDING);
+        let half_open = bit(*handshakes, Gate::HALF_OPEN);
+        self.gates[at].set(Gate(control | pending | half_open));
     }
 
     fn now(&self) -> u64 {
@@ -229,19 +284,18 @@ impl Store for Memory {
     }
 
     fn count(&self, counter: Counter) {
-        let mut counters = self.counters.get();
-        counters[counter as usize] += 1;
-        self.counters.set(counters);
+        let count = &self.counters[counter as usize];
+        count.set(count.get() + 1);
     }
 
-    fn control(&self, flow: &Flow) -> Found<Held<'_, Flow, Control>> {
-        Held::take(&self.controls, *flow)
+    fn control(&self, flow: &Flow) -> Found<Held<Control>> {
+        Held::take(&self.controls, flow)
     }
 
     fn open_control(&self, flow: &Flow, fill: impl FnOnce(&mut Control)) -> bool {
         let mut control = Box::new(Control::EMPTY);
         fill(&mut control);
-        self.controls.borrow_mut().insert(*flow, Some(control));
+        self.controls.borrow_mut().insert(*flow, slot(control));
         true
     }
 
@@ -249,8 +303,8 @@ impl Store for Memory {
         self.controls.borrow_mut().remove(flow);
     }
 
-    fn endpoint(&self, id: u64) -> Found<Held<'_, u64, Endpoint>> {
-        Held::take(&self.endpoints, id)
+    fn endpoint(&self, id: u64) -> Found<Held<Endpoint>> {
+        Held::take(&self.endpoints, &id)
     }
 
     fn with_room<R>(&self, make: impl FnOnce(&mut Endpoint) -> R) -> Option<R> {
@@ -258,7 +312,7 @@ impl Store for Memory {
     }
 
     fn insert_endpoint(&self, endpoint: &mut Endpoint) -> bool {
-        let entry = Some(Box::new(*endpoint));
+        let entry = slot(Box::new(*endpoint));
         self.endpoints.borrow_mut().insert(endpoint.id, entry);
         self.tell_endpoint(endpoint);
         true

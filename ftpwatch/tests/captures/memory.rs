@@ -1,6 +1,6 @@
 //! Memory depends on what is open, not on how much was read.
 
-use std::net::SocketAddr;
+use std::{fs, io::Write as _, net::SocketAddr, process::Stdio};
 
 use ftpwatch::{
     cli,
@@ -12,6 +12,8 @@ use ftpwatch_common::packet::Link;
 
 use crate::{
     packets::{Conversation, Family, Packet},
+    pcap::Pcap,
+    reading::ftpwatch,
     story::{BEGIN, SECOND, STEP},
 };
 
@@ -107,4 +109,52 @@ fn connections_that_never_end_are_let_go() {
     }
     analysis.finish().expect("nothing is written");
     assert_eq!(sessions, 1_000);
+}
+
+/// A quarter of a gigabyte, most of it file after file that is transferred.
+#[test]
+fn little_is_resident_of_a_large_capture() {
+    let mut child = ftpwatch()
+        .arg("-")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it can be run");
+    let mut stdin = child.stdin.take().expect("it is a pipe");
+    let pcap = Pcap::default();
+    stdin.write_all(&pcap.header()).expect("it is read");
+    let (mut now, mut written) = (BEGIN, 0);
+    let mut number = 0;
+    while written < 256 << 20 {
+        let mut control = conversation(number);
+        let mut packets = control.opening();
+        packets.extend(control.exchange(50_001));
+        let data = control.data(50_001);
+        packets.extend(data.handshake());
+        let segment = data.server_sends(&[0; 1_400]);
+        packets.extend(std::iter::repeat_n(segment, 100));
+        packets.push(control.server("226 Done."));
+        packets.extend(control.closing());
+        for packet in &packets {
+            let record = pcap.packet(now, &packet.bytes(Link::Ethernet));
+            stdin.write_all(&record).expect("it is read");
+            written += record.len();
+            now += STEP;
+        }
+        number += 1;
+    }
+    // What is in the pipe is not read yet; it is nothing beside the rest.
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it runs");
+    let resident = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"))
+        .expect("its size is told");
+    let resident: u64 = resident.parse().expect("it is a number");
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    let summary = String::from_utf8_lossy(&output.stderr);
+    let found = format!("{number} control sessions, {number} passive endpoints");
+    assert!(summary.contains(&found), "{summary}");
+    assert!(resident < 32 << 10, "{resident} KiB are resident");
 }

@@ -31,6 +31,7 @@ pub const FOR_DEMO: [Tool; 2] = [NAMESPACES, CURL];
 pub const FOR_TESTS: [Tool; 9] = [
     NAMESPACES,
     CURL,
+    TSHARK,
     Tool {
         program: "nft",
         packages: &["nftables"],
@@ -61,12 +62,35 @@ pub const FOR_TESTS: [Tool; 9] = [
         packages: &["python3"],
         why: "its ftplib is an FTP client of the tests",
     },
+];
+
+/// What the benchmark of `ftpwatch read` compares with.
+pub const FOR_BENCH_READ: [Tool; 3] = [
+    TSHARK,
     Tool {
-        program: "tshark",
-        packages: &["tshark"],
-        why: "a second opinion on what is in captures",
+        program: "tcpdump",
+        packages: &["tcpdump"],
+        why: "the benchmark compares with it",
+    },
+    Tool {
+        program: "gzip",
+        packages: &["gzip"],
+        why: "packs the benchmark's capture",
     },
 ];
+
+/// What Suricata's system is made with.
+pub const FOR_SURICATA: [Tool; 1] = [Tool {
+    program: "debootstrap",
+    packages: &["debootstrap"],
+    why: "makes a system for Suricata, which the benchmark compares with",
+}];
+
+const TSHARK: Tool = Tool {
+    program: "tshark",
+    packages: &["tshark"],
+    why: "a second opinion on what is in captures",
+};
 
 /// What fuzz targets are linked with.
 pub const FOR_FUZZING: [Tool; 1] = [Tool {

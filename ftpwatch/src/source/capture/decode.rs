@@ -9,8 +9,8 @@ use pcap_parser::{
 use super::{
     End, Item, Packet, Tally,
     blocks::{Raw, enhanced, obsolete, simple},
-    link,
-    section::{Section, limit, number},
+    link, plain,
+    section::{Section, number},
 };
 
 /// The packet block that the enhanced one took the place of (draft-ietf-opsawg-pcapng, appendix A).
@@ -29,16 +29,57 @@ pub struct Decoder {
 enum Kind {
     #[default]
     Unknown,
-    Pcap {
-        big_endian: bool,
-        link_type: u16,
-        /// Nanoseconds in a unit of time.
-        unit: i128,
-    },
+    Pcap(Pcap),
     PcapNg(Section),
 }
 
+/// What a pcap's header says.
+#[derive(Clone, Copy, Debug)]
+pub struct Pcap {
+    /// Numbers are in network order.
+    pub big_endian: bool,
+    /// Its packets have more to say than others: Kuznetzov's.
+    pub modified: bool,
+    /// The link type.
+    pub link_type: u16,
+    /// Nanoseconds in a unit of time.
+    pub unit: u32,
+}
+
+impl Pcap {
+    /// The time of a packet, in nanoseconds since 1970. `None` where that is none.
+    #[inline]
+    pub fn time(&self, seconds: u32, fraction: u32) -> Option<u64> {
+        let fraction = u64::from(fraction) * u64::from(self.unit);
+        // Within what `limit` allows: 32 bits of seconds last until 2106.
+        let time = u64::from(seconds) * 1_000_000_000 + fraction;
+        (fraction < 1_000_000_000).then_some(time.max(1))
+    }
+}
+
 impl Decoder {
+    /// Takes in the packets that `bytes` begin with, as long as there is nothing out of the ordinary about them.
+    /// Returns how many bytes that were: what comes then is for [`Self::take`].
+    pub fn take_plain(
+        &mut self,
+        bytes: &[u8],
+        each: &mut impl FnMut(Item<'_>) -> io::Result<()>,
+    ) -> io::Result<usize> {
+        let mut rest = bytes;
+        loop {
+            let found = match &self.kind {
+                Kind::Pcap(pcap) => plain::pcap(pcap, rest),
+                Kind::PcapNg(section) => plain::pcapng(section, rest),
+                Kind::Unknown => None,
+            };
+            let Some((raw, after)) = found else {
+                return Ok(bytes.len() - rest.len());
+            };
+            self.hand_on(&raw, each)?;
+            rest = after;
+        }
+    }
+
     /// Takes in a block. Returns how the capture ends, if it does here.
     pub fn take(&mut self, block: &PcapBlockOwned<'_>, each: Each<'_>) -> io::Result<Option<End>> {
         match block {
@@ -61,32 +102,28 @@ impl Decoder {
         } else {
             1_000
         };
-        self.kind = Kind::Pcap {
+        self.kind = Kind::Pcap(Pcap {
             big_endian: header.is_bigendian(),
+            modified: header.is_modified_format(),
             link_type,
             unit,
-        };
+        });
         each(Item::Interface(&link_name(link_type)))
     }
 
     /// A pcap's packet. `None` where it is none: nothing says where the next one begins, then.
     fn pcap<'a>(&self, packet: &LegacyPcapBlock<'a>) -> Option<Raw<'a>> {
-        let &Kind::Pcap {
-            link_type, unit, ..
-        } = &self.kind
-        else {
+        let Kind::Pcap(pcap) = &self.kind else {
             return None;
         };
-        let fraction = i128::from(packet.ts_usec) * unit;
-        let seconds = i128::from(packet.ts_sec) * 1_000_000_000;
         // Zeros are what a file is filled with whose end was never written.
         let blank = packet.caplen == 0 && packet.origlen == 0 && packet.ts_sec == 0;
-        if fraction >= 1_000_000_000 || blank {
+        if blank {
             return None;
         }
         Some(Raw {
-            link_type,
-            at: Some(limit(seconds + fraction)),
+            link_type: pcap.link_type,
+            at: Some(pcap.time(packet.ts_sec, packet.ts_usec)?),
             bytes: packet.data,
             total: packet.origlen,
             after_loss: false,
@@ -140,7 +177,12 @@ impl Decoder {
         }
     }
 
-    fn hand_on(&mut self, raw: &Raw<'_>, each: Each<'_>) -> io::Result<()> {
+    #[inline]
+    fn hand_on(
+        &mut self,
+        raw: &Raw<'_>,
+        each: &mut (impl FnMut(Item<'_>) -> io::Result<()> + ?Sized),
+    ) -> io::Result<()> {
         self.tally.packets += 1;
         if link::name(raw.link_type).is_none() {
             *self.tally.foreign.entry(raw.link_type).or_default() += 1;
@@ -152,7 +194,7 @@ impl Decoder {
         };
         let stripped = u32::try_from(raw.bytes.len() - bytes.len()).unwrap_or(u32::MAX);
         let captured = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        each(Item::Packet(Packet {
+        each(Item::Packet(&Packet {
             at: raw.at,
             link,
             bytes,
@@ -169,7 +211,7 @@ impl Decoder {
         let (at, big_endian) = match &self.kind {
             Kind::Unknown => return None,
             // After two words of time.
-            Kind::Pcap { big_endian, .. } => (8, *big_endian),
+            Kind::Pcap(pcap) => (8, pcap.big_endian),
             // A section header has a byte order of its own, which comes after its length.
             Kind::PcapNg(_) if word(0)? == SHB_MAGIC.to_be_bytes() => {
                 (4, word(8)? == BOM_MAGIC.to_be_bytes())

@@ -21,6 +21,8 @@ pub struct Interface {
     pub dropped: u64,
     resolution: u8,
     offset: i64,
+    /// Nanoseconds in a tick, where that is all there is to reckon with.
+    unit: Option<u64>,
 }
 
 impl Interface {
@@ -28,7 +30,17 @@ impl Interface {
     ///
     /// pcap-parser's own arithmetic knows no resolution that is a power of two, and no fractions beyond it.
     #[must_use]
+    #[inline]
     pub fn time(&self, ticks: u64) -> u64 {
+        const LAST: u64 = i64::MAX.unsigned_abs();
+        match self.unit.and_then(|unit| ticks.checked_mul(unit)) {
+            Some(time) => time.clamp(1, LAST),
+            None => self.reckon(ticks),
+        }
+    }
+
+    /// As [`Self::time`], however fine the clock.
+    fn reckon(&self, ticks: u64) -> u64 {
         let exponent = u32::from(self.resolution & 0x7f);
         let ticks = u128::from(ticks) * NANOSECONDS;
         let nanoseconds = if self.resolution & 0x80 == 0 {
@@ -43,6 +55,13 @@ impl Interface {
         let time = i128::try_from(nanoseconds).unwrap_or(i128::MAX);
         limit(time.saturating_add(offset))
     }
+}
+
+/// Nanoseconds in a tick of this resolution, where it is a whole number of them.
+fn unit(resolution: u8) -> Option<u64> {
+    // The uppermost bit says that it is a power of two.
+    let digits = 9_u32.checked_sub(resolution.into())?;
+    Some(10_u64.pow(digits))
 }
 
 /// A time that everything downstream can reckon with: not zero, which means that something was not seen,
@@ -82,6 +101,7 @@ impl Section {
                 dropped: 0,
                 resolution: block.if_tsresol,
                 offset: offset.cast_signed(),
+                unit: unit(block.if_tsresol).filter(|_| offset == 0),
             });
         }
         room
