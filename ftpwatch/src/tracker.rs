@@ -10,6 +10,7 @@ mod session;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use foldhash::fast::RandomState;
 use ftpwatch_common::{
     address::Flow,
     control::Control,
@@ -154,9 +155,9 @@ pub struct Tracker {
     history: History,
     guesses: Guesses,
     /// By the id of the view that was seen first.
-    endpoints: HashMap<u64, Watched>,
+    endpoints: HashMap<u64, Watched, RandomState>,
     /// From any view's id to that.
-    known: HashMap<u64, u64>,
+    known: HashMap<u64, u64, RandomState>,
     timers: BTreeSet<(u64, u64)>,
     events: Vec<Event>,
     retired: Vec<Request>,
@@ -172,8 +173,8 @@ impl Tracker {
             sessions: Sessions::default(),
             history: History::default(),
             guesses: Guesses::default(),
-            endpoints: HashMap::new(),
-            known: HashMap::new(),
+            endpoints: HashMap::default(),
+            known: HashMap::default(),
             timers: BTreeSet::new(),
             events: Vec::new(),
             retired: Vec::new(),

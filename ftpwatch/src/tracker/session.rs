@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use foldhash::fast::RandomState;
 use ftpwatch_common::{
     address::{Address, Flow},
     control::Control,
@@ -69,9 +70,9 @@ struct View {
 /// All control connections that are open, or ended a moment ago.
 #[derive(Debug, Default)]
 pub struct Sessions {
-    sessions: HashMap<u64, Session>,
-    views: HashMap<u64, View>,
-    fingerprints: HashMap<u64, u64>,
+    sessions: HashMap<u64, Session, RandomState>,
+    views: HashMap<u64, View, RandomState>,
+    fingerprints: HashMap<u64, u64, RandomState>,
     /// When to let go of which view.
     expiry: BTreeSet<(u64, u64)>,
     seen: u64,

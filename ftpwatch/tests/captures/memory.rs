@@ -111,7 +111,7 @@ fn connections_that_never_end_are_let_go() {
     assert_eq!(sessions, 1_000);
 }
 
-/// A quarter of a gigabyte, most of it file after file that is transferred.
+/// Four times what may be resident, most of it file after file that is transferred.
 #[test]
 fn little_is_resident_of_a_large_capture() {
     let mut child = ftpwatch()
@@ -126,7 +126,7 @@ fn little_is_resident_of_a_large_capture() {
     stdin.write_all(&pcap.header()).expect("it is read");
     let (mut now, mut written) = (BEGIN, 0);
     let mut number = 0;
-    while written < 256 << 20 {
+    while written < 128 << 20 {
         let mut control = conversation(number);
         let mut packets = control.opening();
         packets.extend(control.exchange(50_001));
