@@ -12,6 +12,8 @@ mod packets;
 mod sessions;
 mod twins;
 
+use std::collections::HashSet;
+
 use ftpwatch_common::{packet::Link, record::Record};
 
 use self::packets::{Conversation, Family, Packet};

@@ -9,14 +9,18 @@ use crate::{
     vantage::Vantage,
 };
 
-/// How long there is at least between two looks: each costs milliseconds, and a server that is down fails often.
-const PAUSE: Duration = Duration::from_millis(100);
+/// How many looks there are in a second at most: each costs milliseconds, and a server that is down fails often.
+const LOOKS: u32 = 10;
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Looks, and not too often.
 #[derive(Debug)]
 pub struct Listeners {
     control_ports: Vec<u16>,
-    looked: Option<Instant>,
+    /// Since when looks are counted.
+    since: Option<Instant>,
+    looks: u32,
 }
 
 impl Listeners {
@@ -24,8 +28,19 @@ impl Listeners {
     pub const fn new(control_ports: Vec<u16>) -> Self {
         Self {
             control_ports,
-            looked: None,
+            since: None,
+            looks: 0,
         }
+    }
+
+    /// Whether another look can be afforded. It is counted.
+    fn may_look(&mut self) -> bool {
+        if self.since.is_none_or(|since| since.elapsed() >= SECOND) {
+            self.since = Some(Instant::now());
+            self.looks = 0;
+        }
+        self.looks += 1;
+        self.looks <= LOOKS
     }
 
     /// What the server listens on, if it has just failed to answer and this is its host.
@@ -40,11 +55,9 @@ impl Listeners {
         };
         let answerless = matches!(case.outcome, Outcome::Refused | Outcome::NoAnswer);
         let here = reporter.vantage_of(case.views.flows()) == Vantage::Server;
-        let rested = self.looked.is_none_or(|at| at.elapsed() >= PAUSE);
-        if !(answerless && here && rested) {
+        if !(answerless && here && self.may_look()) {
             return None;
         }
-        self.looked = Some(Instant::now());
         // Where addresses are translated on this very host, the last view is the server's own.
         let own = case.views.flows().last()?;
         let view = case.views.client_side();
