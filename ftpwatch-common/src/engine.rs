@@ -65,8 +65,22 @@ pub trait Store {
     where
         Self: 'a;
 
-    /// What the gate knows of `port`. The only question asked about a packet of no interest.
-    fn port(&self, port: u16) -> Port;
+    // The first three are all that is asked about a packet of no interest: they have to cost next to nothing.
+
+    /// Whether `port` is a control port.
+    fn is_control(&self, port: u16) -> bool;
+    /// Whether endpoints with this port are being watched.
+    fn is_pending(&self, port: u16) -> bool;
+    /// Whether some of those have a handshake with SYN-ACK and without the last ACK.
+    fn is_half_open(&self, port: u16) -> bool;
+    /// All that the gate knows of `port`.
+    fn port(&self, port: u16) -> Port {
+        Port {
+            control: self.is_control(port),
+            pending: self.is_pending(port),
+            half_open: self.is_half_open(port),
+        }
+    }
     /// Changes how many endpoints, and how many half-open handshakes, there are on `port`.
     fn adjust_port(&self, port: u16, pending: i32, half_open: i32);
 
@@ -236,21 +250,21 @@ impl Interest {
     }
 }
 
-/// The gate: whether a segment is of interest. Asks for its two ports and nothing else.
+/// The gate: whether a segment is of interest. Asks for its two ports and nothing else; of a segment without SYN and
+/// RST, as nearly all are, for half-open handshakes only.
 #[inline(always)]
 pub fn gate<S: Store>(store: &S, segment: &Segment) -> Interest {
-    let to = store.port(segment.destination);
-    let from = store.port(segment.source);
+    let (from, to) = (segment.source, segment.destination);
     let data = if segment.flags & (flag::SYN | flag::RST) == 0 {
-        to.half_open
+        store.is_half_open(to)
     } else if segment.has(flag::SYN) && !segment.has(flag::ACK) {
-        to.pending || store.blindness().sessions > 0
+        store.is_pending(to) || store.blindness().sessions > 0
     } else {
-        from.pending || to.half_open
+        store.is_pending(from) || store.is_half_open(to)
     };
     Interest {
-        to_server: to.control,
-        from_server: from.control,
+        to_server: store.is_control(to),
+        from_server: store.is_control(from),
         data,
     }
 }
@@ -290,7 +304,7 @@ pub fn take_icmp<B: Bytes, S: Store>(bytes: &B, store: &S, icmp: Icmp, scene: &m
         ..
     } = scene;
     if icmp.read(bytes, rejection, segment, source, destination)
-        && (store.port(segment.destination).pending || store.port(segment.source).pending)
+        && (store.is_pending(segment.destination) || store.is_pending(segment.source))
     {
         store.rejected(scene);
     }

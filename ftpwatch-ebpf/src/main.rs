@@ -13,6 +13,7 @@
 
 #[cfg(target_arch = "bpf")]
 mod kernel {
+    mod gate;
     mod lock;
     mod maps;
     mod outline;

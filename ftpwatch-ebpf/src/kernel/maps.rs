@@ -3,31 +3,19 @@
 use aya_ebpf::{
     bindings::BPF_F_NO_PREALLOC,
     macros::map,
-    maps::{Array, HashMap, PerCpuArray, RingBuf},
+    maps::{HashMap, PerCpuArray, RingBuf},
 };
 use ftpwatch_common::{
     address::{Flow, IndexKey, Pair},
     control::Control,
     counter::COUNTERS,
     endpoint::Endpoint,
-    engine::{Blindness, Scene},
+    engine::Scene,
     record::{Line, Session},
 };
 
 /// How many bytes of a payload are copied at a time. A power of two, for the verifier.
 pub const CHUNK: usize = 256;
-
-/// What the gate knows of a port.
-#[repr(C)]
-pub struct PortEntry {
-    /// Endpoints that are being watched; with [`CONTROL_PORT`] set, it is a control port.
-    pub pending: u64,
-    /// Handshakes with SYN-ACK and without the last ACK.
-    pub half_open: u64,
-}
-
-/// In [`PortEntry::pending`].
-pub const CONTROL_PORT: u64 = 1 << 63;
 
 /// Work space: the stack has room for 512 bytes only. One a processor, since programs of this kind do not
 /// interrupt each other there.
@@ -56,14 +44,6 @@ pub static INDEX: HashMap<IndexKey, u64> = HashMap::with_max_entries(131_072, BP
 /// How many encrypted control connections two hosts have.
 #[map]
 pub static BLIND: HashMap<Pair, u64> = HashMap::with_max_entries(32_768, BPF_F_NO_PREALLOC);
-
-/// How much there is that cannot be read, in all.
-#[map]
-pub static BLINDNESS: Array<Blindness> = Array::with_max_entries(1, 0);
-
-/// The gate, one entry a port.
-#[map]
-pub static PORTS: Array<PortEntry> = Array::with_max_entries(65_536, 0);
 
 /// See `ftpwatch_common::counter`.
 #[map]

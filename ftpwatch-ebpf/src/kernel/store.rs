@@ -11,16 +11,14 @@ use ftpwatch_common::{
     control::Control,
     counter::Counter,
     endpoint::{Endpoint, GiveUp},
-    engine::{Blindness, Found, Port, Said, Scene, Store},
+    engine::{Blindness, Found, Said, Scene, Store},
     record::{Line, Session, Why},
 };
 
 use super::{
+    gate,
     lock::{Held, add},
-    maps::{
-        BLIND, BLINDNESS, CONTROL_PORT, CONTROLS, ENDPOINTS, IDS, INDEX, NEWS, PORTS, SCRATCH,
-        TALLY,
-    },
+    maps::{BLIND, CONTROLS, ENDPOINTS, IDS, INDEX, NEWS, SCRATCH, TALLY},
     outline,
     scan::scan_early,
     trace,
@@ -37,29 +35,23 @@ impl Store for Maps {
     type EndpointRef<'a> = Held<Endpoint>;
 
     #[inline(always)]
-    fn port(&self, port: u16) -> Port {
-        let Some(entry) = PORTS.get(u32::from(port)) else {
-            return Port::default();
-        };
-        Port {
-            control: entry.pending & CONTROL_PORT != 0,
-            pending: entry.pending & !CONTROL_PORT != 0,
-            half_open: entry.half_open != 0,
-        }
+    fn is_control(&self, port: u16) -> bool {
+        gate::is_control(port)
+    }
+
+    #[inline(always)]
+    fn is_pending(&self, port: u16) -> bool {
+        gate::is_pending(port)
+    }
+
+    #[inline(always)]
+    fn is_half_open(&self, port: u16) -> bool {
+        gate::is_half_open(port)
     }
 
     #[inline(always)]
     fn adjust_port(&self, port: u16, pending: i32, half_open: i32) {
-        if let Some(entry) = PORTS.get_ptr_mut(u32::from(port)) {
-            // SAFETY: `entry` is a map's value; no reference is made.
-            let cells = unsafe { (&raw mut (*entry).pending, &raw mut (*entry).half_open) };
-            if pending != 0 {
-                add(cells.0, i64::from(pending));
-            }
-            if half_open != 0 {
-                add(cells.1, i64::from(half_open));
-            }
-        }
+        gate::adjust(port, pending, half_open);
     }
 
     #[inline(always)]
@@ -196,7 +188,7 @@ impl Store for Maps {
 
     #[inline(always)]
     fn blindness(&self) -> Blindness {
-        BLINDNESS.get(0).copied().unwrap_or_default()
+        gate::blindness()
     }
 
     #[inline(always)]
@@ -206,10 +198,7 @@ impl Store for Maps {
 
     #[inline(always)]
     fn adjust_blind(&self, pair: &Pair, delta: i32) {
-        if let Some(blindness) = BLINDNESS.get_ptr_mut(0) {
-            // SAFETY: `blindness` is a map's value; no reference is made.
-            add(unsafe { &raw mut (*blindness).sessions }, delta.into());
-        }
+        gate::adjust_blind(delta);
         match BLIND.get_ptr_mut(pair) {
             Some(sessions) => {
                 add(sessions, delta.into());
@@ -228,10 +217,7 @@ impl Store for Maps {
 
     #[inline(always)]
     fn adjust_guesses(&self, delta: i32) {
-        if let Some(blindness) = BLINDNESS.get_ptr_mut(0) {
-            // SAFETY: `blindness` is a map's value; no reference is made.
-            add(unsafe { &raw mut (*blindness).guesses }, delta.into());
-        }
+        gate::adjust_guesses(delta);
     }
 
     #[inline(always)]

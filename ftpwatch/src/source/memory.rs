@@ -16,7 +16,7 @@ use ftpwatch_common::{
     control::{Control, HELD_BYTES},
     counter::{COUNTERS, Counter},
     endpoint::{Endpoint, GiveUp},
-    engine::{self, Blindness, Found, Payload, Port, Request, Said, Scene, Store, Visit},
+    engine::{self, Blindness, Found, Payload, Request, Said, Scene, Store, Visit},
     packet::{self, Bytes, Link, Segment, Skip},
     record::{Line, Record, Session},
 };
@@ -204,13 +204,16 @@ impl Store for Memory {
     type ControlRef<'a> = Held<'a, Flow, Control>;
     type EndpointRef<'a> = Held<'a, u64, Endpoint>;
 
-    fn port(&self, port: u16) -> Port {
-        let entry = self.ports.borrow()[usize::from(port)];
-        Port {
-            control: entry.control,
-            pending: entry.pending > 0,
-            half_open: entry.half_open > 0,
-        }
+    fn is_control(&self, port: u16) -> bool {
+        self.ports.borrow()[usize::from(port)].control
+    }
+
+    fn is_pending(&self, port: u16) -> bool {
+        self.ports.borrow()[usize::from(port)].pending > 0
+    }
+
+    fn is_half_open(&self, port: u16) -> bool {
+        self.ports.borrow()[usize::from(port)].half_open > 0
     }
 
     fn adjust_port(&self, port: u16, pending: i32, half_open: i32) {
