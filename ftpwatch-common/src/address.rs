@@ -7,7 +7,7 @@ use bytemuck::{Pod, Zeroable};
 /// An IPv4 or IPv6 address in 16 bytes, network order. IPv4 is kept as an IPv4-mapped IPv6 address
 /// (RFC 4291, section 2.5.5.2), so that `::ffff:10.0.0.1` and `10.0.0.1` are the same address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Pod, Zeroable)]
-#[repr(transparent)]
+#[repr(C, align(4))]
 pub struct Address(pub [u8; 16]);
 
 impl Address {

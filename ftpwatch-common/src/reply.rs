@@ -11,6 +11,8 @@
 //!
 //! The text of a reply is kept for the codes of [`keeps_text`] alone: other replies carry path names.
 
+mod fast;
+
 use bytemuck::{Pod, Zeroable};
 
 use crate::{address::Address, text::Text};

@@ -14,8 +14,7 @@ use ftpwatch_common::{
     record::{Line, Session},
 };
 
-/// How many bytes of a payload are copied at a time. A power of two, for the verifier.
-pub const CHUNK: usize = 256;
+use super::scan::Chunk;
 
 /// Work space: the stack has room for 512 bytes only. One a processor, since programs of this kind do not
 /// interrupt each other there.
@@ -26,7 +25,12 @@ pub struct Scratch {
     pub line: Line,
     pub session: Session,
     pub scene: Scene,
-    pub chunk: [u8; CHUNK],
+    pub scan: Chunk,
+    /// The time of the packet, once it was asked for.
+    pub now: u64,
+    /// The last jiffy in which the time was asked for, and the time then.
+    pub jiffy: u64,
+    pub jiffy_at: u64,
 }
 
 /// Control connections, by four-tuple. A plain map: an LRU map would forget long before it is full.

@@ -1,6 +1,6 @@
 //! Where a packet's bytes are, whatever hook it came by.
 
-use core::ffi::c_void;
+use core::{arch::asm, ffi::c_void, mem::MaybeUninit};
 
 use aya_ebpf::check_bounds_signed;
 use ftpwatch_common::{
@@ -25,6 +25,9 @@ pub trait Packet {
     ///
     /// `to` has room for `length` bytes.
     unsafe fn copy(&self, offset: u32, to: *mut c_void, length: u32) -> bool;
+
+    /// [`control`](super::programs::control), out of line.
+    fn control(&self, interest: u32) -> u32;
 }
 
 /// From the packet's first byte to the end of what is linear.
@@ -42,9 +45,61 @@ impl Bytes for Linear {
         if at + N > self.end {
             return None;
         }
+        let mut bytes = [0; N];
+        // The compiler would read them one by one. What of this nobody needs, it leaves out.
+        //
         // SAFETY: the comparison above is the one that the verifier asks for before it allows the access.
-        Some(unsafe { *(at as *const [u8; N]) })
+        unsafe {
+            match N {
+                2 => bytes.copy_from_slice(&half(at)),
+                4 | 8 | 16 | 20 => {
+                    bytes[..4].copy_from_slice(&word::<0>(at));
+                    if N > 4 {
+                        bytes[4..8].copy_from_slice(&word::<4>(at));
+                    }
+                    if N > 8 {
+                        bytes[8..12].copy_from_slice(&word::<8>(at));
+                        bytes[12..16].copy_from_slice(&word::<12>(at));
+                    }
+                    if N > 16 {
+                        bytes[16..20].copy_from_slice(&word::<16>(at));
+                    }
+                }
+                _ => bytes = *(at as *const [u8; N]),
+            }
+        }
+        Some(bytes)
     }
+}
+
+/// The two bytes at `at`, wherever that is.
+///
+/// # Safety
+///
+/// They can be read.
+#[inline(always)]
+unsafe fn half(at: usize) -> [u8; 2] {
+    let half: u64;
+    // SAFETY: the caller sees to it.
+    unsafe {
+        asm!("{0} = *(u16 *)({1} + 0)", out(reg) half, in(reg) at, options(pure, readonly, nostack));
+    }
+    (half as u16).to_ne_bytes()
+}
+
+/// The four bytes at `OFFSET` from `at`, wherever that is.
+///
+/// # Safety
+///
+/// They can be read.
+#[inline(always)]
+unsafe fn word<const OFFSET: usize>(at: usize) -> [u8; 4] {
+    let word: u64;
+    // SAFETY: the caller sees to it.
+    unsafe {
+        asm!("{0} = *(u32 *)({1} + {offset})", out(reg) word, in(reg) at, offset = const OFFSET, options(pure, readonly, nostack));
+    }
+    (word as u32).to_ne_bytes()
 }
 
 /// A packet that is read by copying: everything can be, at the price of a helper call.
@@ -53,17 +108,22 @@ pub struct Copied<'a, P>(pub &'a P);
 impl<P: Packet> Bytes for Copied<'_, P> {
     #[inline(always)]
     fn load<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
-        let mut bytes = [0; N];
-        // SAFETY: there is room for `N` bytes.
-        let whole = unsafe {
+        let mut bytes = MaybeUninit::<[u8; N]>::uninit();
+        // SAFETY: there is room for `N` bytes, and all of them were copied where it says so.
+        unsafe {
             self.0
                 .copy(offset as u32, bytes.as_mut_ptr().cast(), N as u32)
-        };
-        whole.then_some(bytes)
+                .then(|| bytes.assume_init())
+        }
     }
 }
 
 impl<P: Packet> Payload for Copied<'_, P> {
+    #[inline(always)]
+    fn peek<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
+        self.load(offset as usize)
+    }
+
     #[inline(always)]
     fn scan<V: Visit>(&self, offset: u32, length: u32, visitor: &mut V) -> bool {
         scan(self.0, offset, length, visitor)

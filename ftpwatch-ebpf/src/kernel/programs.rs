@@ -6,8 +6,9 @@ use aya_ebpf::{
     programs::{TcContext, XdpContext},
 };
 use ftpwatch_common::{
-    engine::{self, Interest, Next, Request, Scene},
-    packet::{Bytes, Icmp, Link, Skip, walk},
+    counter::Counter,
+    engine::{self, Interest, Request, Scene, Store as _},
+    packet::{Bytes, Icmp, Link, Segment, Skip, walk},
 };
 
 use super::{
@@ -23,7 +24,7 @@ use super::{
 /// tc, ingress and egress, on a link with Ethernet headers.
 #[classifier]
 pub fn ftpwatch_ether(context: TcContext) -> i32 {
-    classify(&Skb::new(&context), Link::Ethernet);
+    classify(&Skb::new(context.skb.skb), Link::Ethernet);
     // "No opinion": the next program, or the qdisc's other filters, go on as if this one were not there.
     TC_ACT_UNSPEC
 }
@@ -31,14 +32,14 @@ pub fn ftpwatch_ether(context: TcContext) -> i32 {
 /// tc, ingress and egress, on a link without Ethernet headers.
 #[classifier]
 pub fn ftpwatch_ip(context: TcContext) -> i32 {
-    classify(&Skb::new(&context), Link::Ip);
+    classify(&Skb::new(context.skb.skb), Link::Ip);
     TC_ACT_UNSPEC
 }
 
 /// XDP, for the ingress half. XDP never sees what is sent.
 #[xdp]
 pub fn ftpwatch_xdp(context: XdpContext) -> u32 {
-    classify(&Frame::new(&context), Link::Ethernet);
+    classify(&Frame::new(context.ctx), Link::Ethernet);
     XDP_PASS
 }
 
@@ -46,7 +47,7 @@ pub fn ftpwatch_xdp(context: XdpContext) -> u32 {
 /// with is taken out under the same locks as everything else.
 #[classifier]
 pub fn ftpwatch_retire(context: TcContext) -> i32 {
-    let skb = Skb::new(&context);
+    let skb = Skb::new(context.skb.skb);
     if let Some(bytes) = Copied(&skb).load::<{ size_of::<Request>() }>(REQUEST_OFFSET) {
         engine::retire(&Maps, &bytemuck::pod_read_unaligned(&bytes));
     }
@@ -62,74 +63,110 @@ fn classify<P: Packet>(packet: &P, link: Link) {
         // Most packets end here.
         Ok(segment) => {
             let interest = engine::gate(&Maps, &segment);
-            if interest.any() {
-                go_on(take(packet, link, interest));
+            if interest.any() && look(packet, link) {
+                go_on(packet, interest);
             }
         }
         Err(Skip::Icmp(icmp)) => take_icmp(packet, icmp),
-        Err(Skip::Short) => go_on(take_slowly(packet, link)),
+        Err(Skip::Short) => {
+            if let Some(interest) = unpack(look_slowly(packet, link)) {
+                go_on(packet, interest);
+            }
+        }
         Err(_) => {}
     }
 }
 
-/// What is left to do with a segment: [`LATE`] and [`DATA`].
+/// A segment of interest, which the scene has.
 #[inline(always)]
-fn go_on(next: u32) {
-    if next & LATE != 0 {
+fn go_on<P: Packet>(packet: &P, interest: Interest) {
+    let mut late = false;
+    if interest.to_server || interest.from_server {
+        late = packet.control(pack(interest)) != 0;
+    }
+    if late {
         outline::late();
     }
-    if next & DATA != 0 {
+    if interest.data {
         outline::data();
     }
 }
 
-const LATE: u32 = 1;
-const DATA: u32 = 2;
-
-/// As one number: a function of its own can return no more.
+/// As one number: that is what functions take that the verifier checks on their own.
 #[inline(always)]
-const fn pack(next: Next) -> u32 {
-    next.late as u32 * LATE | next.data as u32 * DATA
+const fn pack(interest: Interest) -> u32 {
+    interest.to_server as u32 | (interest.from_server as u32) << 1 | (interest.data as u32) << 2
 }
 
-/// This processor's scene.
+/// From [`pack`]'s number, unless there is nothing of interest.
+#[inline(always)]
+fn unpack(packed: u32) -> Option<Interest> {
+    (packed != 0).then_some(Interest {
+        to_server: packed & 1 != 0,
+        from_server: packed & 2 != 0,
+        data: packed & 4 != 0,
+    })
+}
+
+/// This processor's scene, for another packet.
 #[inline(always)]
 fn scene() -> Option<&'static mut Scene> {
     let scratch = SCRATCH.get_ptr_mut(0)?;
     // SAFETY: the scratch space is this processor's own, and a program asks for its scene once.
-    Some(unsafe { &mut (*scratch).scene })
+    unsafe {
+        (*scratch).now = 0;
+        Some(&mut (*scratch).scene)
+    }
 }
 
 // What follows are functions of their own, and walk again, so that the gate's stack stays small: it and
 // theirs together must fit into 512 bytes.
 
-/// A segment of interest. Returns what is left to do.
+/// Takes a segment of interest into the scene.
 #[inline(never)]
-fn take<P: Packet>(packet: &P, link: Link, interest: Interest) -> u32 {
+fn look<P: Packet>(packet: &P, link: Link) -> bool {
+    let linear = packet.linear();
+    match (scene(), walk(&linear, link, packet.total())) {
+        (Some(scene), Ok(segment)) => seen(scene, &linear, segment),
+        _ => false,
+    }
+}
+
+/// Headers beyond the linear part: rare, and worth a copy. Returns the interest, packed.
+#[inline(never)]
+fn look_slowly<P: Packet>(packet: &P, link: Link) -> u32 {
+    let copied = Copied(packet);
     if let Some(scene) = scene()
-        && let Ok(segment) = walk(&packet.linear(), link, packet.total())
+        && let Ok(segment) = walk(&copied, link, packet.total())
     {
-        scene.segment = segment;
-        let next = pack(engine::take(&Copied(packet), &Maps, scene, interest));
-        trace::segment(scene);
-        return next;
+        let interest = engine::gate(&Maps, &segment);
+        if interest.any() && seen(scene, &copied, segment) {
+            return pack(interest);
+        }
     }
     0
 }
 
-/// Headers beyond the linear part: rare, and worth a copy.
-#[inline(never)]
-fn take_slowly<P: Packet>(packet: &P, link: Link) -> u32 {
-    if let Some(scene) = scene()
-        && let Ok(segment) = walk(&Copied(packet), link, packet.total())
-    {
-        scene.segment = segment;
-        let interest = engine::gate(&Maps, &scene.segment);
-        if interest.any() {
-            return pack(engine::take(&Copied(packet), &Maps, scene, interest));
-        }
+#[inline(always)]
+fn seen<B: Bytes>(scene: &mut Scene, bytes: &B, segment: Segment) -> bool {
+    let whole = scene.look(bytes, segment);
+    if whole {
+        trace::segment(scene);
+    } else {
+        Maps.count(Counter::Unreadable);
     }
-    0
+    whole
+}
+
+/// The part of [`engine::take`] that is about control connections. Returns whether [`outline::late`] is due.
+#[inline(always)]
+pub fn control<P: Packet>(packet: &P, interest: u32) -> u32 {
+    let (Some(scratch), Some(interest)) = (SCRATCH.get_ptr_mut(0), unpack(interest)) else {
+        return 0;
+    };
+    // SAFETY: the scratch space is this processor's own, and its scene is used here alone.
+    let scene = unsafe { &mut (*scratch).scene };
+    u32::from(engine::take(&Copied(packet), &Maps, scene, interest).late)
 }
 
 /// An ICMP message, whose quotation is read by copying: errors are rare.

@@ -1,10 +1,8 @@
 //! The engine's store over BPF maps.
 
-use core::arch::asm;
-
 use aya_ebpf::{
     bindings::{BPF_ANY, BPF_NOEXIST},
-    helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns},
+    helpers::{bpf_get_smp_processor_id, bpf_jiffies64, bpf_ktime_get_ns},
 };
 use ftpwatch_common::{
     address::{Flow, IndexKey, Pair},
@@ -56,8 +54,32 @@ impl Store for Maps {
 
     #[inline(always)]
     fn now(&self) -> u64 {
-        // SAFETY: the helper takes nothing.
-        unsafe { bpf_ktime_get_ns() }
+        let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+            return 0;
+        };
+        // SAFETY: the scratch space is this processor's own, and the helper takes nothing.
+        unsafe {
+            if (*scratch).now == 0 {
+                (*scratch).now = bpf_ktime_get_ns();
+            }
+            (*scratch).now
+        }
+    }
+
+    #[inline(always)]
+    fn about_now(&self) -> u64 {
+        let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+            return 0;
+        };
+        // SAFETY: the scratch space is this processor's own, and the helpers take nothing.
+        unsafe {
+            let jiffy = bpf_jiffies64();
+            if (*scratch).jiffy != jiffy {
+                (*scratch).jiffy = jiffy;
+                (*scratch).jiffy_at = bpf_ktime_get_ns();
+            }
+            (*scratch).jiffy_at
+        }
     }
 
     #[inline(always)]
@@ -254,16 +276,15 @@ impl Store for Maps {
     }
 
     #[inline(always)]
-    fn say(&self, id: u64, said: Said, now: u64) {
+    fn say(&self, id: u64, said: Said) {
         if id != 0 {
-            outline::say(id, said.pack(), now);
+            outline::say(id, said.pack());
         }
     }
 
     #[inline(always)]
-    fn advertise(&self, control: &mut Control, sequence: u32, now: u64) {
-        outline::advertise(sequence, now);
-        changed(control);
+    fn advertise(&self, control: &mut Control, sequence: u32) {
+        outline::advertise(control, sequence);
     }
 
     #[inline(always)]
@@ -277,8 +298,8 @@ impl Store for Maps {
     }
 
     #[inline(always)]
-    fn scan_early(&self, control: &mut Control, first: u32, length: u32, now: u64) {
-        scan_early(control, first, length, now);
+    fn scan_early(&self, control: &mut Control, first: u32, length: u32) {
+        scan_early(control, first, length);
     }
 
     #[inline(always)]
@@ -287,29 +308,17 @@ impl Store for Maps {
     }
 
     #[inline(always)]
-    fn command(&self, control: &mut Control, now: u64) {
-        outline::command(now);
-        changed(control);
+    fn command(&self, control: &mut Control) {
+        outline::command(control);
     }
 
     #[inline(always)]
-    fn reply(&self, control: &mut Control, now: u64) -> bool {
-        let advertises = outline::reply(now) != 0;
-        changed(control);
-        advertises
+    fn reply(&self, control: &mut Control) -> bool {
+        outline::reply(control) != 0
     }
 
     #[inline(always)]
-    fn end(&self, control: &mut Control, how: GiveUp, now: u64) {
-        outline::end(how as u32, now);
-        changed(control);
+    fn end(&self, control: &mut Control, how: GiveUp) {
+        outline::end(control, how as u32);
     }
-}
-
-/// Says to the compiler what the call before it did: it changed what `control` points to.
-#[inline(always)]
-fn changed(control: &mut Control) {
-    // SAFETY: the instruction does nothing; that it might write through the pointer is what it is for. (An
-    // empty one gets a line number of its own at its successor's place, which the kernel refuses.)
-    unsafe { asm!("{0} = {0}", in(reg) control) };
 }

@@ -19,6 +19,7 @@ use ftpwatch_common::{
     engine::{self, Blindness, Found, Payload, Request, Said, Scene, Store, Visit},
     packet::{self, Bytes, Link, Segment, Skip},
     record::{Line, Record, Session},
+    window::WINDOW_BYTES,
 };
 
 use crate::tracker::Truth;
@@ -89,10 +90,11 @@ impl Memory {
         };
         let interest = engine::gate(self, &segment);
         if interest.any() {
-            let mut scene = Scene {
-                segment,
-                ..Scene::EMPTY
-            };
+            let mut scene = Scene { ..Scene::EMPTY };
+            if !scene.look(&packet, segment) {
+                self.count(Counter::Unreadable);
+                return Ok(segment);
+            }
             let next = engine::take(&packet, self, &mut scene, interest);
             if next.late {
                 engine::late(self, &scene);
@@ -226,6 +228,10 @@ impl Store for Memory {
         self.now.get()
     }
 
+    fn about_now(&self) -> u64 {
+        self.now.get()
+    }
+
     fn new_id(&self) -> u64 {
         self.last_id.set(self.last_id.get() + 1);
         self.last_id.get()
@@ -328,14 +334,14 @@ impl Store for Memory {
         self.news.borrow_mut().push_back(Record::Line(line));
     }
 
-    fn say(&self, id: u64, said: Said, now: u64) {
+    fn say(&self, id: u64, said: Said) {
         if id != 0 {
-            engine::say(self, id, said, now);
+            engine::say(self, id, said);
         }
     }
 
-    fn advertise(&self, control: &mut Control, sequence: u32, now: u64) {
-        engine::advertise(self, control, sequence, now);
+    fn advertise(&self, control: &mut Control, sequence: u32) {
+        engine::advertise(self, control, sequence);
     }
 
     fn rejected(&self, scene: &Scene) {
@@ -346,9 +352,9 @@ impl Store for Memory {
         engine::guess(self, scene)
     }
 
-    fn scan_early(&self, control: &mut Control, first: u32, length: u32, now: u64) {
+    fn scan_early(&self, control: &mut Control, first: u32, length: u32) {
         for at in first..first + length {
-            engine::early_byte(self, control, at, now);
+            engine::early_byte(self, control, at);
         }
     }
 
@@ -356,16 +362,16 @@ impl Store for Memory {
         engine::begin(self, scene);
     }
 
-    fn command(&self, control: &mut Control, now: u64) {
-        engine::command(self, control, now);
+    fn command(&self, control: &mut Control) {
+        engine::command(self, control);
     }
 
-    fn reply(&self, control: &mut Control, now: u64) -> bool {
-        engine::reply(self, control, now)
+    fn reply(&self, control: &mut Control) -> bool {
+        engine::reply(self, control)
     }
 
-    fn end(&self, control: &mut Control, how: GiveUp, now: u64) {
-        engine::end(self, control, how, now);
+    fn end(&self, control: &mut Control, how: GiveUp) {
+        engine::end(self, control, how);
     }
 }
 
@@ -386,10 +392,19 @@ impl Payload for Captured<'_> {
             return false;
         };
         let rest = self.0.get(offset..).unwrap_or_default();
-        for &byte in rest.iter().take(length) {
-            visitor.byte(byte);
+        let shown = rest.get(..length).unwrap_or(rest);
+        for window in shown.chunks(WINDOW_BYTES as usize) {
+            let end = window.len() as u32;
+            let mut at = 0;
+            while at < end {
+                at += visitor.take(window, at, end);
+            }
         }
         rest.len() >= length
+    }
+
+    fn peek<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
+        self.load(usize::try_from(offset).ok()?)
     }
 
     fn keep(&self, offset: u32, length: u32, room: &mut [u8; HELD_BYTES]) -> bool {
