@@ -22,6 +22,13 @@ impl Address {
         Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d])
     }
 
+    /// The address whose bytes are these four numbers, in host order.
+    #[inline(always)]
+    #[must_use]
+    pub fn from_words(words: [u32; 4]) -> Self {
+        bytemuck::cast(words.map(u32::to_be))
+    }
+
     /// The address as the standard library has it, IPv4-mapped ones as IPv4.
     #[must_use]
     pub fn ip(self) -> IpAddr {

@@ -262,14 +262,13 @@ impl Interest {
     }
 }
 
-/// The gate: whether a segment is of interest. Asks for its two ports and nothing else; of a segment without SYN and
-/// RST, as nearly all are, for half-open handshakes only.
+/// The gate: whether a segment is of interest, by its source port, destination port and flags. Of one without SYN and RST,
+/// as nearly all are, it asks for half-open handshakes only.
 #[inline(always)]
-pub fn gate<S: Store>(store: &S, segment: &Segment) -> Interest {
-    let (from, to) = (segment.source, segment.destination);
-    let data = if segment.flags & (flag::SYN | flag::RST) == 0 {
+pub fn gate<S: Store>(store: &S, from: u16, to: u16, flags: u8) -> Interest {
+    let data = if flags & (flag::SYN | flag::RST) == 0 {
         store.is_half_open(to)
-    } else if segment.has(flag::SYN) && !segment.has(flag::ACK) {
+    } else if flags & (flag::SYN | flag::ACK) == flag::SYN {
         store.is_pending(to) || store.blindness().sessions > 0
     } else {
         store.is_pending(from) || store.is_half_open(to)

@@ -16,6 +16,7 @@ mod kernel {
     mod gate;
     mod lock;
     mod maps;
+    mod news;
     mod outline;
     mod packet;
     mod programs;

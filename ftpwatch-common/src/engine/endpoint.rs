@@ -120,7 +120,7 @@ fn hear<S: Store>(store: &S, endpoint: &mut Endpoint, said: Said) -> Option<Why>
         Said::Resent => {
             let now = store.now();
             let last = endpoint.advertised_at.max(endpoint.resent_at);
-            if now.wrapping_sub(last) > SAME_SEGMENT {
+            if now.saturating_sub(last) > SAME_SEGMENT {
                 endpoint.resent_at = now;
                 endpoint.resent = endpoint.resent.saturating_add(1);
             }

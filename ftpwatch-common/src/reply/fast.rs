@@ -58,9 +58,10 @@ impl ReplyDecoder {
         if self.is_passed_over() {
             let newline = window.find(at + begun, end, b'\n', b'\n');
             if newline < end {
+                self.column = 0;
                 return Taken {
                     bytes: newline + 1 - at,
-                    complete: self.end_line(),
+                    complete: self.close_line(),
                 };
             }
             return incomplete(end - at);

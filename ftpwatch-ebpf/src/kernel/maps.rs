@@ -11,7 +11,7 @@ use ftpwatch_common::{
     counter::COUNTERS,
     endpoint::Endpoint,
     engine::Scene,
-    record::{Line, Session},
+    record::{Line, RING_BYTES, Session},
 };
 
 use super::scan::Chunk;
@@ -37,13 +37,14 @@ pub struct Scratch {
 #[map]
 pub static CONTROLS: HashMap<Flow, Control> = HashMap::with_max_entries(32_768, BPF_F_NO_PREALLOC);
 
-/// Endpoints, by id.
+/// Endpoints, by id. All the room there is is taken at the start: with each transfer an entry comes and goes, and those
+/// that come as they are needed cost three times as much, where the allocator interrupts its own processor.
 #[map]
-pub static ENDPOINTS: HashMap<u64, Endpoint> = HashMap::with_max_entries(32_768, BPF_F_NO_PREALLOC);
+pub static ENDPOINTS: HashMap<u64, Endpoint> = HashMap::with_max_entries(32_768, 0);
 
 /// Which endpoint a SYN belongs to: by destination, and by source or anybody.
 #[map]
-pub static INDEX: HashMap<IndexKey, u64> = HashMap::with_max_entries(131_072, BPF_F_NO_PREALLOC);
+pub static INDEX: HashMap<IndexKey, u64> = HashMap::with_max_entries(131_072, 0);
 
 /// How many encrypted control connections two hosts have.
 #[map]
@@ -59,7 +60,7 @@ pub static IDS: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 
 /// The news.
 #[map]
-pub static NEWS: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
+pub static NEWS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
 
 /// See [`Scratch`].
 #[map]

@@ -6,7 +6,7 @@ use aya_ebpf::check_bounds_signed;
 use ftpwatch_common::{
     control::HELD_BYTES,
     engine::{Payload, Visit},
-    packet::Bytes,
+    packet::{Bytes, Link},
 };
 
 use super::scan::scan;
@@ -26,6 +26,9 @@ pub trait Packet {
     /// `to` has room for `length` bytes.
     unsafe fn copy(&self, offset: u32, to: *mut c_void, length: u32) -> bool;
 
+    /// [`look`](super::programs::look), out of line.
+    fn look(&self, link: Link) -> u32;
+
     /// [`control`](super::programs::control), out of line.
     fn control(&self, interest: u32) -> u32;
 }
@@ -38,68 +41,53 @@ pub struct Linear {
     pub end: usize,
 }
 
+impl Linear {
+    /// Where `length` bytes at `offset` can be read, if they can.
+    #[inline(always)]
+    fn place(&self, offset: usize, length: usize) -> Option<usize> {
+        // The comparison is the one that the verifier asks for before it allows an access.
+        let at = self.start + offset;
+        (at + length <= self.end).then_some(at)
+    }
+}
+
 impl Bytes for Linear {
     #[inline(always)]
     fn load<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
-        let at = self.start + offset;
-        if at + N > self.end {
-            return None;
-        }
-        let mut bytes = [0; N];
-        // The compiler would read them one by one. What of this nobody needs, it leaves out.
-        //
-        // SAFETY: the comparison above is the one that the verifier asks for before it allows the access.
-        unsafe {
-            match N {
-                2 => bytes.copy_from_slice(&half(at)),
-                4 | 8 | 16 | 20 => {
-                    bytes[..4].copy_from_slice(&word::<0>(at));
-                    if N > 4 {
-                        bytes[4..8].copy_from_slice(&word::<4>(at));
-                    }
-                    if N > 8 {
-                        bytes[8..12].copy_from_slice(&word::<8>(at));
-                        bytes[12..16].copy_from_slice(&word::<12>(at));
-                    }
-                    if N > 16 {
-                        bytes[16..20].copy_from_slice(&word::<16>(at));
-                    }
-                }
-                _ => bytes = *(at as *const [u8; N]),
+        let at = self.place(offset, N)?;
+        if N == 2 {
+            let half: u64;
+            let mut bytes = [0; N];
+            // The compiler would read byte by byte.
+            //
+            // SAFETY: the two bytes can be read. The instruction asks for no alignment.
+            unsafe {
+                asm!("{0} = *(u16 *)({1} + 0)", out(reg) half, in(reg) at, options(pure, readonly, nostack));
             }
+            bytes.copy_from_slice(&(half as u16).to_ne_bytes());
+            return Some(bytes);
         }
-        Some(bytes)
+        // SAFETY: `N` bytes can be read.
+        Some(unsafe { *(at as *const [u8; N]) })
     }
-}
 
-/// The two bytes at `at`, wherever that is.
-///
-/// # Safety
-///
-/// They can be read.
-#[inline(always)]
-unsafe fn half(at: usize) -> [u8; 2] {
-    let half: u64;
-    // SAFETY: the caller sees to it.
-    unsafe {
-        asm!("{0} = *(u16 *)({1} + 0)", out(reg) half, in(reg) at, options(pure, readonly, nostack));
+    #[inline(always)]
+    fn words<const N: usize>(&self, offset: usize) -> Option<[u32; N]> {
+        let at = self.place(offset, 4 * N)?;
+        let mut words = [0; N];
+        for (index, word) in words.iter_mut().enumerate() {
+            let read: u64;
+            // As above. What nobody needs, the compiler leaves out.
+            //
+            // SAFETY: `N` words can be read. The instruction asks for no alignment.
+            unsafe {
+                let at = at + 4 * index;
+                asm!("{0} = *(u32 *)({1} + 0)", out(reg) read, in(reg) at, options(pure, readonly, nostack));
+            }
+            *word = u32::from_be(read as u32);
+        }
+        Some(words)
     }
-    (half as u16).to_ne_bytes()
-}
-
-/// The four bytes at `OFFSET` from `at`, wherever that is.
-///
-/// # Safety
-///
-/// They can be read.
-#[inline(always)]
-unsafe fn word<const OFFSET: usize>(at: usize) -> [u8; 4] {
-    let word: u64;
-    // SAFETY: the caller sees to it.
-    unsafe {
-        asm!("{0} = *(u32 *)({1} + {offset})", out(reg) word, in(reg) at, offset = const OFFSET, options(pure, readonly, nostack));
-    }
-    (word as u32).to_ne_bytes()
 }
 
 /// A packet that is read by copying: everything can be, at the price of a helper call.

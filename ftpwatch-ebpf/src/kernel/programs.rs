@@ -1,14 +1,17 @@
 //! The programs.
 
+use core::ffi::c_void;
+
 use aya_ebpf::{
     bindings::{TC_ACT_UNSPEC, xdp_action::XDP_PASS},
+    helpers::bpf_loop,
     macros::{classifier, xdp},
     programs::{TcContext, XdpContext},
 };
 use ftpwatch_common::{
     counter::Counter,
     engine::{self, Interest, Request, Scene, Store as _},
-    packet::{Bytes, Icmp, Link, Segment, Skip, walk},
+    packet::{Bytes, Glance, Icmp, Link, Segment, Skip, glance, walk},
 };
 
 use super::{
@@ -43,43 +46,53 @@ pub fn ftpwatch_xdp(context: XdpContext) -> u32 {
     XDP_PASS
 }
 
-/// Attached nowhere: the user half runs it on a "packet" that is a [`Request`], so that what it is done
-/// with is taken out under the same locks as everything else.
+/// Attached nowhere: the user half runs it on a "packet" of [`Request`]s, so that what it is done with is taken out
+/// under the same locks as everything else.
 #[classifier]
 pub fn ftpwatch_retire(context: TcContext) -> i32 {
-    let skb = Skb::new(context.skb.skb);
-    if let Some(bytes) = Copied(&skb).load::<{ size_of::<Request>() }>(REQUEST_OFFSET) {
-        engine::retire(&Maps, &bytemuck::pod_read_unaligned(&bytes));
+    let mut skb = Skb::new(context.skb.skb);
+    let requests = skb.total().saturating_sub(REQUESTS_OFFSET) / REQUEST_BYTES;
+    // SAFETY: `retire` takes what `skb` is, which outlives the call.
+    unsafe {
+        bpf_loop(requests, retire as *mut c_void, (&raw mut skb).cast(), 0);
     }
     TC_ACT_UNSPEC
 }
 
 /// The kernel takes the first bytes of a test packet for its Ethernet header.
-const REQUEST_OFFSET: usize = 14;
+const REQUESTS_OFFSET: u32 = 14;
+const REQUEST_BYTES: u32 = size_of::<Request>() as u32;
 
+/// The request number `index`. Zero goes on.
+unsafe extern "C" fn retire(index: u32, skb: *mut c_void) -> i64 {
+    // SAFETY: the program passes its own `Skb`, which lives until the loop is over.
+    let skb = unsafe { &*skb.cast::<Skb>() };
+    let offset = REQUESTS_OFFSET + index * REQUEST_BYTES;
+    if let Some(bytes) = Copied(skb).load::<{ size_of::<Request>() }>(offset as usize) {
+        engine::retire(&Maps, &bytemuck::pod_read_unaligned(&bytes));
+    }
+    0
+}
+
+/// Most packets end here: without a call, so that no register has to be saved.
 #[inline(always)]
 fn classify<P: Packet>(packet: &P, link: Link) {
-    match walk(&packet.linear(), link, packet.total()) {
-        // Most packets end here.
-        Ok(segment) => {
-            let interest = engine::gate(&Maps, &segment);
-            if interest.any() && look(packet, link) {
-                go_on(packet, interest);
-            }
-        }
-        Err(Skip::Icmp(icmp)) => take_icmp(packet, icmp),
-        Err(Skip::Short) => {
-            if let Some(interest) = unpack(look_slowly(packet, link)) {
-                go_on(packet, interest);
-            }
-        }
-        Err(_) => {}
+    let of_interest = match glance(&packet.linear(), link) {
+        Glance::Nothing => false,
+        Glance::Segment(from, to, flags) => engine::gate(&Maps, from, to, flags).any(),
+        Glance::Unclear => true,
+    };
+    if of_interest {
+        take(packet, link);
     }
 }
 
-/// A segment of interest, which the scene has.
-#[inline(always)]
-fn go_on<P: Packet>(packet: &P, interest: Interest) {
+/// A packet that may be of interest.
+#[inline(never)]
+fn take<P: Packet>(packet: &P, link: Link) {
+    let Some(interest) = unpack(packet.look(link)) else {
+        return;
+    };
     let mut late = false;
     if interest.to_server || interest.from_server {
         late = packet.control(pack(interest)) != 0;
@@ -90,6 +103,42 @@ fn go_on<P: Packet>(packet: &P, interest: Interest) {
     if interest.data {
         outline::data();
     }
+}
+
+/// Takes the segment into the scene, if it is of interest. Returns the interest, packed.
+#[inline(always)]
+pub fn look<P: Packet>(packet: &P, link: Link) -> u32 {
+    let linear = packet.linear();
+    match walk(&linear, link, packet.total()) {
+        Ok(segment) => see(&linear, segment),
+        Err(Skip::Icmp(icmp)) => {
+            take_icmp(packet, icmp);
+            0
+        }
+        Err(Skip::Short) => look_slowly(packet, link),
+        Err(_) => 0,
+    }
+}
+
+/// Headers beyond the linear part: rare, and worth a copy.
+#[inline(never)]
+fn look_slowly<P: Packet>(packet: &P, link: Link) -> u32 {
+    let copied = Copied(packet);
+    walk(&copied, link, packet.total()).map_or(0, |segment| see(&copied, segment))
+}
+
+#[inline(always)]
+fn see<B: Bytes>(bytes: &B, segment: Segment) -> u32 {
+    let interest = engine::gate(&Maps, segment.source, segment.destination, segment.flags);
+    let Some(scene) = scene().filter(|_| interest.any()) else {
+        return 0;
+    };
+    if !scene.look(bytes, segment) {
+        Maps.count(Counter::Unreadable);
+        return 0;
+    }
+    trace::segment(scene);
+    pack(interest)
 }
 
 /// As one number: that is what functions take that the verifier checks on their own.
@@ -117,45 +166,6 @@ fn scene() -> Option<&'static mut Scene> {
         (*scratch).now = 0;
         Some(&mut (*scratch).scene)
     }
-}
-
-// What follows are functions of their own, and walk again, so that the gate's stack stays small: it and
-// theirs together must fit into 512 bytes.
-
-/// Takes a segment of interest into the scene.
-#[inline(never)]
-fn look<P: Packet>(packet: &P, link: Link) -> bool {
-    let linear = packet.linear();
-    match (scene(), walk(&linear, link, packet.total())) {
-        (Some(scene), Ok(segment)) => seen(scene, &linear, segment),
-        _ => false,
-    }
-}
-
-/// Headers beyond the linear part: rare, and worth a copy. Returns the interest, packed.
-#[inline(never)]
-fn look_slowly<P: Packet>(packet: &P, link: Link) -> u32 {
-    let copied = Copied(packet);
-    if let Some(scene) = scene()
-        && let Ok(segment) = walk(&copied, link, packet.total())
-    {
-        let interest = engine::gate(&Maps, &segment);
-        if interest.any() && seen(scene, &copied, segment) {
-            return pack(interest);
-        }
-    }
-    0
-}
-
-#[inline(always)]
-fn seen<B: Bytes>(scene: &mut Scene, bytes: &B, segment: Segment) -> bool {
-    let whole = scene.look(bytes, segment);
-    if whole {
-        trace::segment(scene);
-    } else {
-        Maps.count(Counter::Unreadable);
-    }
-    whole
 }
 
 /// The part of [`engine::take`] that is about control connections. Returns whether [`outline::late`] is due.

@@ -4,6 +4,8 @@ use core::ffi::c_void;
 
 use aya_ebpf::{bindings::__sk_buff, helpers::bpf_skb_load_bytes};
 
+use ftpwatch_common::packet::Link;
+
 use super::{
     outline,
     packet::{Linear, Packet},
@@ -44,6 +46,14 @@ impl Packet for Skb {
     unsafe fn copy(&self, offset: u32, to: *mut c_void, length: u32) -> bool {
         // SAFETY: the caller has room for `length` bytes.
         unsafe { bpf_skb_load_bytes(self.skb.cast(), offset, to, length) == 0 }
+    }
+
+    #[inline(always)]
+    fn look(&self, link: Link) -> u32 {
+        match link {
+            Link::Ethernet => outline::look_ether(self.skb),
+            Link::Ip => outline::look_ip(self.skb),
+        }
     }
 
     #[inline(always)]

@@ -17,7 +17,7 @@ use super::{
     gate,
     lock::{Held, add},
     maps::{BLIND, CONTROLS, ENDPOINTS, IDS, INDEX, NEWS, SCRATCH, TALLY},
-    outline,
+    news, outline,
     scan::scan_early,
     trace,
 };
@@ -244,7 +244,10 @@ impl Store for Maps {
 
     #[inline(always)]
     fn tell_endpoint(&self, endpoint: &Endpoint) {
-        if NEWS.output::<Endpoint>(endpoint, 0).is_err() {
+        if NEWS
+            .output::<Endpoint>(endpoint, news::flags(self.now()))
+            .is_err()
+        {
             self.count(Counter::RingFull);
         }
     }
@@ -257,7 +260,10 @@ impl Store for Maps {
         // SAFETY: the scratch space is this processor's own, and `session` is used here alone.
         let session = unsafe { &mut (*scratch).session };
         fill(session);
-        if NEWS.output::<Session>(&*session, 0).is_err() {
+        if NEWS
+            .output::<Session>(&*session, news::flags(self.now()))
+            .is_err()
+        {
             self.count(Counter::RingFull);
         }
     }
@@ -270,7 +276,10 @@ impl Store for Maps {
         // SAFETY: the scratch space is this processor's own, and `line` is used here alone.
         let line = unsafe { &mut (*scratch).line };
         fill(line);
-        if NEWS.output::<Line>(&*line, 0).is_err() {
+        if NEWS
+            .output::<Line>(&*line, news::flags(self.now()))
+            .is_err()
+        {
             self.count(Counter::RingFull);
         }
     }

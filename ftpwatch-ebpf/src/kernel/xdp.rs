@@ -4,6 +4,8 @@ use core::ffi::c_void;
 
 use aya_ebpf::{bindings::xdp_md, helpers::bpf_xdp_load_bytes};
 
+use ftpwatch_common::packet::Link;
+
 use super::{
     outline,
     packet::{Linear, Packet},
@@ -44,6 +46,11 @@ impl Packet for Frame {
     unsafe fn copy(&self, offset: u32, to: *mut c_void, length: u32) -> bool {
         // SAFETY: the caller has room for `length` bytes.
         unsafe { bpf_xdp_load_bytes(self.context, offset, to, length) == 0 }
+    }
+
+    #[inline(always)]
+    fn look(&self, _: Link) -> u32 {
+        outline::look_xdp(self.context)
     }
 
     #[inline(always)]

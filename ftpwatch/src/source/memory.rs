@@ -88,7 +88,7 @@ impl Memory {
                 return Err(skip);
             }
         };
-        let interest = engine::gate(self, &segment);
+        let interest = engine::gate(self, segment.source, segment.destination, segment.flags);
         if interest.any() {
             let mut scene = Scene { ..Scene::EMPTY };
             if !scene.look(&packet, segment) {

@@ -18,11 +18,22 @@ impl<S: Store> Visit for Commands<'_, S> {
     #[inline(always)]
     fn take<W: Window + ?Sized>(&mut self, window: &W, at: u32, end: u32) -> u32 {
         let taken = self.control.command.take(window, at, end);
-        if taken.complete {
+        if taken.complete && !passes(self.control) {
             self.store.command(self.control);
         }
         taken.bytes
     }
+}
+
+/// Takes the command just completed, if it is of no more interest than that it waits for a reply. Nearly all are.
+#[inline(always)]
+fn passes(control: &mut Control) -> bool {
+    let other = control.command.verb() == Verb::Other;
+    if other && control.queue.push(Verb::Other) {
+        control.reply.close_open_reply();
+        return true;
+    }
+    false
 }
 
 /// A command is complete: `control.command` has it.

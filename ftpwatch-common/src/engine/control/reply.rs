@@ -64,10 +64,26 @@ impl<S: Store> Replies<'_, S> {
 
     #[inline(always)]
     fn complete(&mut self) {
-        if self.store.reply(self.control) {
+        if says_nothing(self.control) {
+            self.control.queue.pop();
+        } else if self.store.reply(self.control) {
             self.store.advertise(self.control, self.sequence);
         }
     }
+}
+
+/// Whether the reply just completed is of no more interest than that it answers the oldest command. Nearly all are.
+#[inline(always)]
+fn says_nothing(control: &Control) -> bool {
+    let code = control.reply.code();
+    let oldest = control.queue.oldest();
+    let answers_other = match oldest {
+        Some(Verb::Other) => true,
+        Some(_) => false,
+        None => control.client_visible != 0,
+    };
+    let plain = code >= 200 && code != 220 && code != 421;
+    plain && answers_other && control.reply.advertised() == Advertised::Nothing
 }
 
 /// A reply is complete: `control.reply` has it. Returns whether it goes on to [`advertise`]: that is the

@@ -29,14 +29,21 @@ pub struct Settings {
 }
 
 /// Loads maps and programs.
-pub fn load(settings: &Settings) -> Result<Ebpf, Error> {
+pub fn load(settings: &Settings, room: Option<u32>) -> Result<Ebpf, Error> {
     let level = if settings.log {
         aya_log::Level::Debug as u8
     } else {
         0
     };
     let control_ports = bits(&settings.control_ports);
-    let mut ebpf = EbpfLoader::new()
+    let mut loader = EbpfLoader::new();
+    if let Some(room) = room {
+        loader.map_max_entries("CONTROLS", room);
+        loader.map_max_entries("ENDPOINTS", room);
+        // Up to four keys for each endpoint.
+        loader.map_max_entries("INDEX", room.saturating_mul(4));
+    }
+    let mut ebpf = loader
         // With the level at zero the verifier takes the log calls out: they cost nothing.
         .override_global(aya_log::LEVEL, &level, false)
         .override_global("CONTROL_PORTS", &control_ports, true)
