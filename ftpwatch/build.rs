@@ -114,6 +114,8 @@ fn cargo(toolchain: &BpfToolchain, target: &str) -> Result<Command, Box<dyn Erro
         // BTF is made from the debug information.
         "-Cdebuginfo=2".to_owned(),
         "-Clink-arg=--btf".to_owned(),
+        // Otherwise whatever is filled with zeros is filled by a call, byte by byte.
+        "-Clink-arg=--disable-expand-memcpy-in-order".to_owned(),
     ];
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
     Ok(cargo)

@@ -7,7 +7,7 @@ use bytemuck::{Pod, Zeroable};
 /// An IPv4 or IPv6 address in 16 bytes, network order. IPv4 is kept as an IPv4-mapped IPv6 address
 /// (RFC 4291, section 2.5.5.2), so that `::ffff:10.0.0.1` and `10.0.0.1` are the same address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Pod, Zeroable)]
-#[repr(transparent)]
+#[repr(C, align(4))]
 pub struct Address(pub [u8; 16]);
 
 impl Address {
@@ -20,6 +20,13 @@ impl Address {
     pub const fn v4(octets: [u8; 4]) -> Self {
         let [a, b, c, d] = octets;
         Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d])
+    }
+
+    /// The address whose bytes are these four numbers, in host order.
+    #[inline(always)]
+    #[must_use]
+    pub fn from_words(words: [u32; 4]) -> Self {
+        bytemuck::cast(words.map(u32::to_be))
     }
 
     /// The address as the standard library has it, IPv4-mapped ones as IPv4.

@@ -3,6 +3,8 @@
 //! Arguments carry user names, passwords and file names. They pass through [`CommandDecoder::step`]
 //! one byte at a time and are kept nowhere.
 
+mod fast;
+
 use bytemuck::{Pod, Zeroable};
 
 /// What a command means for passive endpoints.

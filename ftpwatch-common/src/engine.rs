@@ -17,6 +17,7 @@ use crate::{
     endpoint::{Endpoint, GiveUp},
     packet::{Bytes, Icmp, Rejection, Segment, flag},
     record::{Line, Session},
+    window::Window,
 };
 
 mod control;
@@ -65,13 +66,29 @@ pub trait Store {
     where
         Self: 'a;
 
-    /// What the gate knows of `port`. The only question asked about a packet of no interest.
-    fn port(&self, port: u16) -> Port;
+    // The first three are all that is asked about a packet of no interest: they have to cost next to nothing.
+
+    /// Whether `port` is a control port.
+    fn is_control(&self, port: u16) -> bool;
+    /// Whether endpoints with this port are being watched.
+    fn is_pending(&self, port: u16) -> bool;
+    /// Whether some of those have a handshake with SYN-ACK and without the last ACK.
+    fn is_half_open(&self, port: u16) -> bool;
+    /// All that the gate knows of `port`.
+    fn port(&self, port: u16) -> Port {
+        Port {
+            control: self.is_control(port),
+            pending: self.is_pending(port),
+            half_open: self.is_half_open(port),
+        }
+    }
     /// Changes how many endpoints, and how many half-open handshakes, there are on `port`.
     fn adjust_port(&self, port: u16, pending: i32, half_open: i32);
 
-    /// Nanoseconds.
+    /// The time of the packet, in nanoseconds. Read once for each packet, and only if it is asked for.
     fn now(&self) -> u64;
+    /// The same, to within some milliseconds: next to nothing to ask for.
+    fn about_now(&self) -> u64;
     /// A number that no control connection or endpoint had before. Never zero.
     fn new_id(&self) -> u64;
     /// Counts.
@@ -122,35 +139,37 @@ pub trait Store {
     // the kernel's calls them out of line: the verifier then checks each once, on its own.
 
     /// [`say`], unless there is no endpoint (`id` is zero).
-    fn say(&self, id: u64, said: Said, now: u64);
+    fn say(&self, id: u64, said: Said);
     /// [`advertise`]. `control` is `scene.flow`'s, and held.
-    fn advertise(&self, control: &mut Control, sequence: u32, now: u64);
+    fn advertise(&self, control: &mut Control, sequence: u32);
     /// [`rejected`].
     fn rejected(&self, scene: &Scene);
     /// [`guess`].
     fn guess(&self, scene: &Scene) -> u64;
     /// [`early_byte`] for each of the `length` bytes from `first` on.
-    fn scan_early(&self, control: &mut Control, first: u32, length: u32, now: u64);
+    fn scan_early(&self, control: &mut Control, first: u32, length: u32);
     /// [`begin`].
     fn begin(&self, scene: &Scene);
     /// [`command`]. `control` is `scene.flow`'s, and held.
-    fn command(&self, control: &mut Control, now: u64);
+    fn command(&self, control: &mut Control);
     /// [`reply`]. `control` is `scene.flow`'s, and held.
-    fn reply(&self, control: &mut Control, now: u64) -> bool;
+    fn reply(&self, control: &mut Control) -> bool;
     /// [`end`]. `control` is `scene.flow`'s, and held.
-    fn end(&self, control: &mut Control, how: GiveUp, now: u64);
+    fn end(&self, control: &mut Control, how: GiveUp);
 }
 
-/// Takes the bytes of a payload one by one.
+/// Takes the bytes of a payload.
 pub trait Visit {
-    /// The next byte.
-    fn byte(&mut self, byte: u8);
+    /// Takes at least one of the bytes of `window` from `at` up to `end`. Returns how many.
+    fn take<W: Window + ?Sized>(&mut self, window: &W, at: u32, end: u32) -> u32;
 }
 
 /// Reads the payload of a packet.
 pub trait Payload {
     /// Shows `visitor` the `length` bytes at `offset`, in order. `false` when not all could be read.
     fn scan<V: Visit>(&self, offset: u32, length: u32, visitor: &mut V) -> bool;
+    /// The `N` bytes at `offset`.
+    fn peek<const N: usize>(&self, offset: u32) -> Option<[u8; N]>;
     /// Copies the `length` bytes at `offset` into `room`. `false` when that is not all of them, or more than
     /// there is room for.
     fn keep(&self, offset: u32, length: u32, room: &mut [u8; HELD_BYTES]) -> bool;
@@ -197,6 +216,13 @@ impl Scene {
         blind: 0,
     };
 
+    /// Looks at a segment that passed the gate. `false` where the packet ends before its addresses do.
+    #[inline(always)]
+    pub fn look<B: Bytes + ?Sized>(&mut self, bytes: &B, segment: Segment) -> bool {
+        self.segment = segment;
+        segment.addresses(bytes, &mut self.source, &mut self.destination)
+    }
+
     /// The source is the client.
     #[inline(always)]
     fn sent_by_client(&mut self) {
@@ -236,41 +262,33 @@ impl Interest {
     }
 }
 
-/// The gate: whether a segment is of interest. Asks for its two ports and nothing else.
+/// The gate: whether a segment is of interest, by its source port, destination port and flags. Of one without SYN and RST,
+/// as nearly all are, it asks for half-open handshakes only.
 #[inline(always)]
-pub fn gate<S: Store>(store: &S, segment: &Segment) -> Interest {
-    let to = store.port(segment.destination);
-    let from = store.port(segment.source);
-    let data = if segment.flags & (flag::SYN | flag::RST) == 0 {
-        to.half_open
-    } else if segment.has(flag::SYN) && !segment.has(flag::ACK) {
-        to.pending || store.blindness().sessions > 0
+pub fn gate<S: Store>(store: &S, from: u16, to: u16, flags: u8) -> Interest {
+    let data = if flags & (flag::SYN | flag::RST) == 0 {
+        store.is_half_open(to)
+    } else if flags & (flag::SYN | flag::ACK) == flag::SYN {
+        store.is_pending(to) || store.blindness().sessions > 0
     } else {
-        from.pending || to.half_open
+        store.is_pending(from) || store.is_half_open(to)
     };
     Interest {
-        to_server: to.control,
-        from_server: from.control,
+        to_server: store.is_control(to),
+        from_server: store.is_control(from),
         data,
     }
 }
 
-/// Takes in a segment that passed the gate, as far as it is of a control connection. `scene` has the segment;
-/// the rest is filled in.
+/// Takes in a segment that passed the gate, as far as it is of a control connection. `scene` has
+/// [looked](Scene::look) at it.
 #[inline(always)]
-pub fn take<P: Bytes + Payload, S: Store>(
+pub fn take<P: Payload, S: Store>(
     packet: &P,
     store: &S,
     scene: &mut Scene,
     interest: Interest,
 ) -> Next {
-    if !scene
-        .segment
-        .addresses(packet, &mut scene.source, &mut scene.destination)
-    {
-        store.count(Counter::Unreadable);
-        return Next::default();
-    }
     let of_control = interest.to_server || interest.from_server;
     Next {
         late: of_control && control::take(packet, store, scene, interest),
@@ -290,7 +308,7 @@ pub fn take_icmp<B: Bytes, S: Store>(bytes: &B, store: &S, icmp: Icmp, scene: &m
         ..
     } = scene;
     if icmp.read(bytes, rejection, segment, source, destination)
-        && (store.port(segment.destination).pending || store.port(segment.source).pending)
+        && (store.is_pending(segment.destination) || store.is_pending(segment.source))
     {
         store.rejected(scene);
     }

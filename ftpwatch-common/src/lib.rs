@@ -24,3 +24,4 @@ pub mod packet;
 pub mod record;
 pub mod reply;
 pub mod text;
+pub mod window;

@@ -16,6 +16,17 @@ use crate::address::Address;
 pub trait Bytes {
     /// The `N` bytes at `offset`, or `None` where the packet (or what can be read of it) ends before.
     fn load<const N: usize>(&self, offset: usize) -> Option<[u8; N]>;
+
+    /// The `N` 32-bit numbers at `offset`, in host order, or `None`. Of a header some are needed, and the others cost
+    /// nothing.
+    #[inline(always)]
+    fn words<const N: usize>(&self, offset: usize) -> Option<[u32; N]> {
+        let mut words = [0; N];
+        for (index, word) in words.iter_mut().enumerate() {
+            *word = u32::from_be_bytes(self.load(offset + 4 * index)?);
+        }
+        Some(words)
+    }
 }
 
 impl Bytes for [u8] {
@@ -33,6 +44,7 @@ const ETHERTYPE_VLAN: u16 = 0x8100;
 const ETHERTYPE_QINQ: u16 = 0x88a8;
 
 const TCP: u8 = IpProto::Tcp as u8;
+const UDP: u8 = IpProto::Udp as u8;
 const ICMP: u8 = IpProto::Icmp as u8;
 const ICMPV6: u8 = IpProto::Ipv6Icmp as u8;
 const HOP_BY_HOP: u8 = IpProto::HopOpt as u8;
@@ -148,20 +160,17 @@ impl Segment {
     ) -> bool {
         let network = self.network as usize;
         if self.v6 {
-            let Some(read) = bytes.load::<16>(network + 8) else {
+            let Some([a, b, c, d, e, f, g, h]) = bytes.words(network + 8) else {
                 return false;
             };
-            *source = Address(read);
-            let Some(read) = bytes.load::<16>(network + 24) else {
-                return false;
-            };
-            *destination = Address(read);
+            *source = Address::from_words([a, b, c, d]);
+            *destination = Address::from_words([e, f, g, h]);
         } else {
-            let Some([a, b, c, d, e, f, g, h]) = bytes.load::<8>(network + 12) else {
+            let Some([from, to]) = bytes.words(network + 12) else {
                 return false;
             };
-            *source = Address::v4([a, b, c, d]);
-            *destination = Address::v4([e, f, g, h]);
+            *source = Address::from_words([0, 0, 0xffff, from]);
+            *destination = Address::from_words([0, 0, 0xffff, to]);
         }
         true
     }
@@ -210,16 +219,73 @@ pub fn walk<B: Bytes + ?Sized>(bytes: &B, link: Link, total: u32) -> Result<Segm
     }
 }
 
+/// What a glance at a packet tells: enough to let nearly all of them go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Glance {
+    /// [`walk`] finds no segment, and no ICMP message either.
+    Nothing,
+    /// Source port, destination port and flags of the segment that [`walk`] finds, if its header is sound.
+    Segment(u16, u16, u8),
+    /// Only [`walk`] can tell.
+    Unclear,
+}
+
+/// Looks at a packet whose headers are the usual ones: no VLAN tags, no extension headers, nothing out of reach.
+#[inline(always)]
+pub fn glance<B: Bytes + ?Sized>(bytes: &B, link: Link) -> Glance {
+    let (network, version) = match link {
+        Link::Ethernet => match bytes.load::<2>(12).map(u16::from_be_bytes) {
+            Some(ETHERTYPE_IPV4) => (EthHdr::LEN, 4),
+            Some(ETHERTYPE_IPV6) => (EthHdr::LEN, 6),
+            Some(ETHERTYPE_VLAN | ETHERTYPE_QINQ) | None => return Glance::Unclear,
+            Some(_) => return Glance::Nothing,
+        },
+        Link::Ip => match bytes.words::<1>(0) {
+            Some([first]) => (0, first >> 28),
+            None => return Glance::Unclear,
+        },
+    };
+    let transport = match version {
+        4 => {
+            let Some(header) = bytes.words::<{ Ipv4Hdr::LEN / 4 }>(network) else {
+                return Glance::Unclear;
+            };
+            match (header[2] >> 16) as u8 {
+                TCP if header[1] & 0x1fff == 0 => network + (header[0] >> 24 & 0xf) as usize * 4,
+                ICMP => return Glance::Unclear,
+                _ => return Glance::Nothing,
+            }
+        }
+        6 => match bytes
+            .words::<2>(network)
+            .map(|header| (header[1] >> 8) as u8)
+        {
+            Some(TCP) => network + Ipv6Hdr::LEN,
+            Some(UDP) => return Glance::Nothing,
+            _ => return Glance::Unclear,
+        },
+        _ => return Glance::Nothing,
+    };
+    match bytes.words::<4>(transport) {
+        Some([ports, _, _, rest]) => {
+            Glance::Segment((ports >> 16) as u16, ports as u16, (rest >> 16) as u8)
+        }
+        None => Glance::Unclear,
+    }
+}
+
 #[inline(always)]
 fn ipv4<B: Bytes + ?Sized>(bytes: &B, network: usize, total: u32) -> Result<Segment, Skip> {
-    let header = bytes.load::<{ Ipv4Hdr::LEN }>(network).ok_or(Skip::Short)?;
-    let fragment = u16::from_be_bytes([header[6], header[7]]);
-    let protocol = header[9];
+    let header = bytes
+        .words::<{ Ipv4Hdr::LEN / 4 }>(network)
+        .ok_or(Skip::Short)?;
+    let fragment = header[1] as u16;
+    let protocol = (header[2] >> 16) as u8;
     if (protocol != TCP && protocol != ICMP) || fragment & 0x1fff != 0 {
         return Err(Skip::NotTcp);
     }
-    let header_bytes = usize::from(header[0] & 0xf) * 4;
-    if header_bytes < Ipv4Hdr::LEN || header[0] >> 4 != 4 {
+    let header_bytes = (header[0] >> 24 & 0xf) as usize * 4;
+    if header_bytes < Ipv4Hdr::LEN || header[0] >> 28 != 4 {
         return Err(Skip::Malformed);
     }
     if protocol == ICMP {
@@ -229,7 +295,7 @@ fn ipv4<B: Bytes + ?Sized>(bytes: &B, network: usize, total: u32) -> Result<Segm
             v6: false,
         }));
     }
-    let length = u32::from(u16::from_be_bytes([header[2], header[3]]));
+    let length = header[0] & 0xffff;
     // Segmentation offload can leave the length at zero (BIG TCP): then the packet's own counts.
     let end = if length == 0 {
         total
@@ -244,14 +310,14 @@ fn ipv4<B: Bytes + ?Sized>(bytes: &B, network: usize, total: u32) -> Result<Segm
 
 #[inline(always)]
 fn ipv6<B: Bytes + ?Sized>(bytes: &B, network: usize, total: u32) -> Result<Segment, Skip> {
-    let header = bytes.load::<8>(network).ok_or(Skip::Short)?;
-    let length = u32::from(u16::from_be_bytes([header[4], header[5]]));
+    let header = bytes.words::<2>(network).ok_or(Skip::Short)?;
+    let length = header[1] >> 16;
     let end = if length == 0 {
         total
     } else {
         (network + Ipv6Hdr::LEN) as u32 + length
     };
-    let mut next = header[6];
+    let mut next = (header[1] >> 8) as u8;
     let mut at = network + Ipv6Hdr::LEN;
     let mut fragment = false;
     for _ in 0..EXTENSION_HEADERS {
@@ -296,8 +362,8 @@ fn ipv6<B: Bytes + ?Sized>(bytes: &B, network: usize, total: u32) -> Result<Segm
 
 #[inline(always)]
 fn tcp<B: Bytes + ?Sized>(bytes: &B, at: usize, end: u32, total: u32) -> Result<Segment, Skip> {
-    let header = bytes.load::<{ TcpHdr::LEN }>(at).ok_or(Skip::Short)?;
-    let header_bytes = u32::from(header[12] >> 4) * 4;
+    let header = bytes.words::<{ TcpHdr::LEN / 4 }>(at).ok_or(Skip::Short)?;
+    let header_bytes = (header[3] >> 28) * 4;
     if header_bytes < TcpHdr::LEN as u32 {
         return Err(Skip::Malformed);
     }
@@ -308,11 +374,11 @@ fn tcp<B: Bytes + ?Sized>(bytes: &B, at: usize, end: u32, total: u32) -> Result<
         network: 0,
         v6: false,
         fragment: false,
-        source: u16::from_be_bytes([header[0], header[1]]),
-        destination: u16::from_be_bytes([header[2], header[3]]),
-        sequence: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
-        acknowledgement: u32::from_be_bytes([header[8], header[9], header[10], header[11]]),
-        flags: header[13],
+        source: (header[0] >> 16) as u16,
+        destination: header[0] as u16,
+        sequence: header[1],
+        acknowledgement: header[2],
+        flags: (header[3] >> 16) as u8,
         payload,
         length: end.saturating_sub(payload),
     })
@@ -416,3 +482,6 @@ impl Icmp {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

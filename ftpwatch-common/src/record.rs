@@ -8,6 +8,13 @@ use bytemuck::{AnyBitPattern, Pod, Zeroable};
 
 use crate::{address::Flow, endpoint::Endpoint, text::Text};
 
+/// Bytes of the ring buffer.
+pub const RING_BYTES: u32 = 4 << 20;
+
+/// For this long after the user half was woken for a record it is not woken for another, in nanoseconds: it looks for
+/// more by itself.
+pub const PROMPT: u64 = 10_000_000;
+
 /// What a record is, its first four bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]

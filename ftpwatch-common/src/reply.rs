@@ -11,6 +11,8 @@
 //!
 //! The text of a reply is kept for the codes of [`keeps_text`] alone: other replies carry path names.
 
+mod fast;
+
 use bytemuck::{Pod, Zeroable};
 
 use crate::{address::Address, text::Text};
@@ -289,6 +291,12 @@ impl ReplyDecoder {
             self.end_run();
             self.end_fields();
         }
+        self.close_line()
+    }
+
+    /// Whether the line just ended is a reply's last.
+    #[inline(always)]
+    fn close_line(&mut self) -> bool {
         if self.open == 0 {
             if self.separator == b'-' {
                 self.open = self.code;

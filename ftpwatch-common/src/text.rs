@@ -2,6 +2,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::window::Window;
+
 /// How many bytes of a line are kept. A power of two: the kernel masks indexes with it.
 pub const TEXT_BYTES: usize = 128;
 
@@ -31,6 +33,36 @@ impl Text {
     pub fn clear(&mut self) {
         self.length = 0;
         self.truncated = 0;
+    }
+
+    /// Takes these bytes for the first.
+    #[inline(always)]
+    pub fn begin(&mut self, [a, b, c]: [u8; 3]) {
+        self.bytes[0] = a;
+        self.bytes[1] = b;
+        self.bytes[2] = c;
+        self.length = 3;
+    }
+
+    /// Takes the `length` bytes of `window` from `at` on, up to 64.
+    #[inline(always)]
+    pub fn set<W: Window + ?Sized>(&mut self, window: &W, at: u32, length: u32) {
+        let (words, _) = self.bytes.as_chunks_mut();
+        let mut from = 0;
+        for place in words.iter_mut().take(8) {
+            if from >= length {
+                break;
+            }
+            let mut word = window.word(at + from);
+            if length - from < 8 {
+                // What comes after may be anything, names of files too.
+                let kept = !0 << (8 * (length - from));
+                word = word & !kept | u64::from_le_bytes(*place) & kept;
+            }
+            *place = word.to_le_bytes();
+            from += 8;
+        }
+        self.length = length as u16;
     }
 
     /// Appends a byte, or notes that there was no room.

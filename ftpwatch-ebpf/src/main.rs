@@ -13,8 +13,10 @@
 
 #[cfg(target_arch = "bpf")]
 mod kernel {
+    mod gate;
     mod lock;
     mod maps;
+    mod news;
     mod outline;
     mod packet;
     mod programs;

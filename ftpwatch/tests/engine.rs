@@ -83,12 +83,12 @@ fn other_packets() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
-    /// Whatever the network does, no endpoint comes of it that was not advertised. The store's books balance, which
-    /// `play` sees to.
+    /// Whatever the network does, no endpoint comes of it that was not advertised, but for those that are said to be
+    /// guessed. The store's books balance, which `play` sees to.
     #[test]
     fn nothing_is_made_up(generated in conversation()) {
         let (seen, _) = play(&mut Host::new(Link::Ip), &generated.script, Link::Ip);
-        for endpoint in &seen.endpoints {
+        for endpoint in seen.endpoints.iter().filter(|endpoint| !endpoint.is_guessed()) {
             let advertised = (endpoint.address, endpoint.port);
             prop_assert!(generated.advertised.contains(&advertised), "{:?}", advertised);
         }

@@ -8,6 +8,8 @@
 mod bench;
 #[path = "bench/full.rs"]
 mod full;
+#[path = "bench/gate.rs"]
+mod gate;
 mod packets;
 #[path = "bench/processors.rs"]
 mod processors;

@@ -9,7 +9,7 @@ use self::{
     command::Commands,
     early::hold,
     reply::Replies,
-    session::{Greeting, ends_line, greeting, see_again},
+    session::{Greeting, ends_line, greeting, is_another, see_again},
 };
 use super::{Found, Interest, Payload, Said, Scene, Store};
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     control::{Arrival, Control, Queue},
     counter::Counter,
     endpoint::{GiveUp, missed},
-    packet::{Bytes, Segment, flag},
+    packet::{Segment, flag},
 };
 
 pub use self::{
@@ -33,7 +33,7 @@ const SERVER_FIN: u8 = 2;
 /// Finds out which side the segment comes from, and takes it in. Returns whether a segment is held that came
 /// too early.
 #[inline(always)]
-pub fn take<P: Bytes + Payload, S: Store>(
+pub fn take<P: Payload, S: Store>(
     packet: &P,
     store: &S,
     scene: &mut Scene,
@@ -53,13 +53,23 @@ pub fn take<P: Bytes + Payload, S: Store>(
     }
     if interest.from_server {
         scene.sent_by_server();
-        let greeting = greeting(packet, &scene.segment);
-        if greeting != Greeting::Other {
-            scene.blind = (greeting == Greeting::Tls) as u8;
-            store.begin(scene);
+        let mut control = store.control(&scene.flow);
+        let known = match &control {
+            Found::Held(control) => !is_another(control, &scene.segment),
+            Found::Busy => true,
+            Found::Missing => false,
+        };
+        if !known {
+            drop(control);
+            let greeting = greeting(packet, &scene.segment);
+            if greeting != Greeting::Other {
+                scene.blind = (greeting == Greeting::Tls) as u8;
+                store.begin(scene);
+            }
+            control = store.control(&scene.flow);
         }
-        if let Found::Held(mut control) = store.control(&scene.flow) {
-            from_server(packet, store, &scene.segment, &mut control, greeting);
+        if let Found::Held(mut control) = control {
+            from_server(packet, store, &scene.segment, &mut control);
             return control.early.length > 0;
         }
     }
@@ -73,9 +83,8 @@ fn from_client<P: Payload, S: Store>(
     segment: &Segment,
     control: &mut Control,
 ) {
-    let now = store.now();
     if is_new_connection(control, segment) {
-        store.end(control, GiveUp::ClientClosed, now);
+        store.end(control, GiveUp::ClientClosed);
     }
     if control.ended_at != 0 || segment.has(flag::SYN) {
         return;
@@ -84,10 +93,10 @@ fn from_client<P: Payload, S: Store>(
     if arrival == Arrival::Foreign {
         return;
     }
-    control.last_at = now;
+    control.last_at = store.about_now();
     control.client_visible = 1;
     if segment.has(flag::ACK) {
-        acknowledge(store, control, segment.acknowledgement, now);
+        acknowledge(store, control, segment.acknowledgement);
     }
     if let Arrival::New { skip, gap } = arrival
         && control.blind == 0
@@ -100,7 +109,6 @@ fn from_client<P: Payload, S: Store>(
         let mut commands = Commands {
             control: &mut *control,
             store,
-            now,
         };
         let whole = segment.length == 0
             || !segment.fragment
@@ -113,21 +121,19 @@ fn from_client<P: Payload, S: Store>(
         }
     }
     if segment.has(flag::RST) {
-        store.end(control, GiveUp::ClientReset, now);
+        store.end(control, GiveUp::ClientReset);
     } else if segment.has(flag::FIN) {
-        close(store, control, segment, CLIENT_FIN, now);
+        close(store, control, segment, CLIENT_FIN);
     }
 }
 
 #[inline(always)]
-fn from_server<P: Bytes + Payload, S: Store>(
+fn from_server<P: Payload, S: Store>(
     packet: &P,
     store: &S,
     segment: &Segment,
     control: &mut Control,
-    greeting: Greeting,
 ) {
-    let now = store.now();
     if control.ended_at != 0 || segment.has(flag::SYN) {
         return;
     }
@@ -136,9 +142,9 @@ fn from_server<P: Bytes + Payload, S: Store>(
     if arrival == Arrival::Foreign {
         return;
     }
-    control.last_at = now;
+    control.last_at = store.about_now();
     if arrival == Arrival::Old {
-        resent(store, control, segment, now);
+        resent(store, control, segment);
     }
     if control.early.length > 0 && control.early.sequence == segment.sequence {
         // The same again, or from another interface.
@@ -157,7 +163,10 @@ fn from_server<P: Bytes + Payload, S: Store>(
         lose(store, control, missed::COMMANDS);
         control.command = CommandDecoder::START;
     }
-    if control.blind != 0 && greeting == Greeting::Reply && ends_line(packet, segment) {
+    if control.blind != 0
+        && greeting(packet, segment) == Greeting::Reply
+        && ends_line(packet, segment)
+    {
         see_again(store, control);
     }
     if let Arrival::New { skip, gap } = arrival
@@ -172,7 +181,6 @@ fn from_server<P: Bytes + Payload, S: Store>(
             control: &mut *control,
             store,
             sequence: segment.sequence.wrapping_add(skip),
-            now,
         };
         let whole = segment.length == 0
             || !segment.fragment
@@ -184,9 +192,9 @@ fn from_server<P: Bytes + Payload, S: Store>(
         }
     }
     if segment.has(flag::RST) {
-        store.end(control, GiveUp::ServerClosed, now);
+        store.end(control, GiveUp::ServerClosed);
     } else if segment.has(flag::FIN) {
-        close(store, control, segment, SERVER_FIN, now);
+        close(store, control, segment, SERVER_FIN);
     }
 }
 
@@ -200,7 +208,7 @@ fn is_new_connection(control: &Control, segment: &Segment) -> bool {
 
 /// The client acknowledged the server's bytes up to `acknowledgement`.
 #[inline(always)]
-fn acknowledge<S: Store>(store: &S, control: &mut Control, acknowledgement: u32, now: u64) {
+fn acknowledge<S: Store>(store: &S, control: &mut Control, acknowledgement: u32) {
     if control.from_server.acknowledged(acknowledgement) {
         // Counted already, where what comes after the gap is held.
         if control.early.length == 0 {
@@ -216,17 +224,17 @@ fn acknowledge<S: Store>(store: &S, control: &mut Control, acknowledgement: u32,
     }
     if control.awaiting != 0 && (acknowledgement.wrapping_sub(control.reply_end) as i32) >= 0 {
         control.awaiting = 0;
-        store.say(control.current, Said::Acknowledged, now);
+        store.say(control.current, Said::Acknowledged);
     }
 }
 
 /// The server sent again what it has sent before: a part of a reply that waits for its acknowledgement, or what comes
 /// before it and did not arrive either. A keep-alive probe has no bytes.
 #[inline(always)]
-fn resent<S: Store>(store: &S, control: &Control, segment: &Segment, now: u64) {
+fn resent<S: Store>(store: &S, control: &Control, segment: &Segment) {
     let offset = control.reply_end.wrapping_sub(segment.sequence);
     if control.awaiting != 0 && segment.length != 0 && (offset as i32) > 0 {
-        store.say(control.current, Said::Resent, now);
+        store.say(control.current, Said::Resent);
     }
 }
 
@@ -234,12 +242,12 @@ fn resent<S: Store>(store: &S, control: &Control, segment: &Segment, now: u64) {
 #[inline(always)]
 fn lose<S: Store>(store: &S, control: &Control, what: u32) {
     store.count(Counter::Gaps);
-    store.say(control.current, Said::Missed(what), 0);
+    store.say(control.current, Said::Missed(what));
 }
 
 /// One side sent FIN.
 #[inline(always)]
-fn close<S: Store>(store: &S, control: &mut Control, segment: &Segment, side: u8, now: u64) {
+fn close<S: Store>(store: &S, control: &mut Control, segment: &Segment, side: u8) {
     let (stream, how) = if side == CLIENT_FIN {
         (&mut control.from_client, GiveUp::ClientClosed)
     } else {
@@ -248,23 +256,29 @@ fn close<S: Store>(store: &S, control: &mut Control, segment: &Segment, side: u8
     if control.fins & side == 0 && stream.next == segment.sequence.wrapping_add(segment.length) {
         control.fins |= side;
         stream.next = segment.end();
-        give_up(store, control, how, now);
+        give_up(store, control, how);
     }
     if control.fins == CLIENT_FIN | SERVER_FIN {
-        store.end(control, how, now);
+        store.end(control, how);
     }
 }
 
 /// The client is done with the endpoint at hand, as far as the control connection shows.
 #[inline(always)]
-fn give_up<S: Store>(store: &S, control: &Control, how: GiveUp, now: u64) {
-    store.say(control.current, Said::GaveUp(how), now);
+fn give_up<S: Store>(store: &S, control: &Control, how: GiveUp) {
+    store.say(control.current, Said::GaveUp(how));
 }
 
 /// What comes from now on is not about the endpoint at hand.
 #[inline(always)]
 fn release<S: Store>(store: &S, control: &mut Control) {
-    store.say(control.current, Said::Released, 0);
+    store.say(control.current, Said::Released);
+    turn_away(control);
+}
+
+/// There is no endpoint at hand.
+#[inline(always)]
+fn turn_away(control: &mut Control) {
     control.current = 0;
     control.awaiting = 0;
 }

@@ -94,7 +94,7 @@ fn repeated<S: Store>(store: &S, scene: &Scene, id: u64) -> bool {
             endpoint.attempt_of_syn(&scene.source, segment.source, segment.sequence)
         {
             let now = store.now();
-            if now.wrapping_sub(attempt.last_syn_at) > SAME_SYN {
+            if now.saturating_sub(attempt.last_syn_at) > SAME_SYN {
                 attempt.syns = attempt.syns.saturating_add(1);
             }
             attempt.last_syn_at = now;

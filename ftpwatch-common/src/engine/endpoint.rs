@@ -30,6 +30,9 @@ pub enum Said {
     GaveUp(GiveUp),
     /// What is said from now on is not about this endpoint.
     Released,
+    /// The server answered the next request for one: the client gave up, if it had not before, and the endpoint is
+    /// released.
+    Replaced,
 }
 
 impl Said {
@@ -46,6 +49,7 @@ impl Said {
             Self::GaveUp(how) => (5, how as u32),
             Self::Released => (6, 0),
             Self::Resent => (7, 0),
+            Self::Replaced => (8, 0),
         };
         (kind << 32) | value as u64
     }
@@ -63,18 +67,19 @@ impl Said {
             4 => Self::Finished(value as u16),
             5 => Self::GaveUp(GiveUp::from_number(value as u8)),
             6 => Self::Released,
-            _ => Self::Resent,
+            7 => Self::Resent,
+            _ => Self::Replaced,
         }
     }
 }
 
 /// Writes what was said into the endpoint `id`, and tells the news.
 #[inline(always)]
-pub fn say<S: Store>(store: &S, id: u64, said: Said, now: u64) {
+pub fn say<S: Store>(store: &S, id: u64, said: Said) {
     let Found::Held(mut endpoint) = store.endpoint(id) else {
         return;
     };
-    if let Some(why) = hear(&mut endpoint, said, now) {
+    if let Some(why) = hear(store, &mut endpoint, said) {
         endpoint.why = why as u32;
         store.tell_endpoint(&endpoint);
     }
@@ -87,40 +92,53 @@ const SAME_SEGMENT: u64 = 100_000_000;
 /// What is first said, counts. Returns why it is news, if it is: what comes after a completed handshake
 /// decides nothing, unless it is the final reply.
 #[inline(always)]
-fn hear(endpoint: &mut Endpoint, said: Said, now: u64) -> Option<Why> {
+fn hear<S: Store>(store: &S, endpoint: &mut Endpoint, said: Said) -> Option<Why> {
     let undecided = endpoint.connected == 0;
     match said {
         Said::Missed(bits) => endpoint.missed |= bits,
-        Said::Acknowledged => endpoint.acked_at = now,
+        Said::Acknowledged => endpoint.acked_at = store.now(),
         Said::Command(verb) if endpoint.command_at == 0 => {
-            endpoint.command_at = now;
+            endpoint.command_at = store.now();
             endpoint.command = verb;
         }
         Said::Announced(code) if endpoint.announced_at == 0 => {
-            endpoint.announced_at = now;
+            endpoint.announced_at = store.now();
             endpoint.announced = code;
             return undecided.then_some(Why::Announced);
         }
         Said::Finished(code) if endpoint.final_at == 0 => {
-            endpoint.final_at = now;
+            endpoint.final_at = store.now();
             endpoint.final_code = code;
             return Some(Why::Final);
         }
-        Said::GaveUp(how) if endpoint.gave_up_at == 0 => {
-            endpoint.gave_up_at = now;
-            endpoint.gave_up = how as u8;
-            return undecided.then_some(Why::GaveUp);
-        }
+        Said::GaveUp(how) => return give_up(store, endpoint, how),
         Said::Released => endpoint.released = 1,
-        Said::Resent
-            if now.wrapping_sub(endpoint.advertised_at.max(endpoint.resent_at)) > SAME_SEGMENT =>
-        {
-            endpoint.resent_at = now;
-            endpoint.resent = endpoint.resent.saturating_add(1);
+        Said::Replaced => {
+            endpoint.released = 1;
+            return give_up(store, endpoint, GiveUp::Replaced);
+        }
+        Said::Resent => {
+            let now = store.now();
+            let last = endpoint.advertised_at.max(endpoint.resent_at);
+            if now.saturating_sub(last) > SAME_SEGMENT {
+                endpoint.resent_at = now;
+                endpoint.resent = endpoint.resent.saturating_add(1);
+            }
         }
         _ => {}
     }
     None
+}
+
+/// The client gave up, unless it had before.
+#[inline(always)]
+fn give_up<S: Store>(store: &S, endpoint: &mut Endpoint, how: GiveUp) -> Option<Why> {
+    if endpoint.gave_up_at != 0 {
+        return None;
+    }
+    endpoint.gave_up_at = store.now();
+    endpoint.gave_up = how as u8;
+    (endpoint.connected == 0).then_some(Why::GaveUp)
 }
 
 /// Makes `endpoint` one of which nothing is known but whose it is, and since when. Its text is left as it is.

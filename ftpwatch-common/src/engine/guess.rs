@@ -53,7 +53,7 @@ pub fn guess<S: Store>(store: &S, scene: &Scene) -> u64 {
         client: scene.source,
         server: scene.destination,
     };
-    if port < FIRST_PASSIVE_PORT || store.port(port).control || !store.is_blind(&pair) {
+    if port < FIRST_PASSIVE_PORT || store.is_control(port) || !store.is_blind(&pair) {
         return 0;
     }
     if store.blindness().guesses >= GUESSES {

@@ -3,31 +3,18 @@
 use aya_ebpf::{
     bindings::BPF_F_NO_PREALLOC,
     macros::map,
-    maps::{Array, HashMap, PerCpuArray, RingBuf},
+    maps::{HashMap, PerCpuArray, RingBuf},
 };
 use ftpwatch_common::{
     address::{Flow, IndexKey, Pair},
     control::Control,
     counter::COUNTERS,
     endpoint::Endpoint,
-    engine::{Blindness, Scene},
-    record::{Line, Session},
+    engine::Scene,
+    record::{Line, RING_BYTES, Session},
 };
 
-/// How many bytes of a payload are copied at a time. A power of two, for the verifier.
-pub const CHUNK: usize = 256;
-
-/// What the gate knows of a port.
-#[repr(C)]
-pub struct PortEntry {
-    /// Endpoints that are being watched; with [`CONTROL_PORT`] set, it is a control port.
-    pub pending: u64,
-    /// Handshakes with SYN-ACK and without the last ACK.
-    pub half_open: u64,
-}
-
-/// In [`PortEntry::pending`].
-pub const CONTROL_PORT: u64 = 1 << 63;
+use super::scan::Chunk;
 
 /// Work space: the stack has room for 512 bytes only. One a processor, since programs of this kind do not
 /// interrupt each other there.
@@ -38,32 +25,30 @@ pub struct Scratch {
     pub line: Line,
     pub session: Session,
     pub scene: Scene,
-    pub chunk: [u8; CHUNK],
+    pub scan: Chunk,
+    /// The time of the packet, once it was asked for.
+    pub now: u64,
+    /// The last jiffy in which the time was asked for, and the time then.
+    pub jiffy: u64,
+    pub jiffy_at: u64,
 }
 
 /// Control connections, by four-tuple. A plain map: an LRU map would forget long before it is full.
 #[map]
 pub static CONTROLS: HashMap<Flow, Control> = HashMap::with_max_entries(32_768, BPF_F_NO_PREALLOC);
 
-/// Endpoints, by id.
+/// Endpoints, by id. All the room there is is taken at the start: with each transfer an entry comes and goes, and those
+/// that come as they are needed cost three times as much, where the allocator interrupts its own processor.
 #[map]
-pub static ENDPOINTS: HashMap<u64, Endpoint> = HashMap::with_max_entries(32_768, BPF_F_NO_PREALLOC);
+pub static ENDPOINTS: HashMap<u64, Endpoint> = HashMap::with_max_entries(32_768, 0);
 
 /// Which endpoint a SYN belongs to: by destination, and by source or anybody.
 #[map]
-pub static INDEX: HashMap<IndexKey, u64> = HashMap::with_max_entries(131_072, BPF_F_NO_PREALLOC);
+pub static INDEX: HashMap<IndexKey, u64> = HashMap::with_max_entries(131_072, 0);
 
 /// How many encrypted control connections two hosts have.
 #[map]
 pub static BLIND: HashMap<Pair, u64> = HashMap::with_max_entries(32_768, BPF_F_NO_PREALLOC);
-
-/// How much there is that cannot be read, in all.
-#[map]
-pub static BLINDNESS: Array<Blindness> = Array::with_max_entries(1, 0);
-
-/// The gate, one entry a port.
-#[map]
-pub static PORTS: Array<PortEntry> = Array::with_max_entries(65_536, 0);
 
 /// See `ftpwatch_common::counter`.
 #[map]
@@ -75,7 +60,7 @@ pub static IDS: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 
 /// The news.
 #[map]
-pub static NEWS: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
+pub static NEWS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
 
 /// See [`Scratch`].
 #[map]

@@ -1,38 +1,62 @@
 //! Functions that the verifier checks on their own.
 //!
-//! Exported functions with plain numbers for arguments are "global" to it (kernel 5.6): each is followed
-//! once, and not again for every way that leads to a call. What does not fit into a number waits in the
-//! scratch space.
+//! Exported functions with numbers, and pointers to structures (kernel 5.12), for arguments are "global" to it: each is
+//! followed once, and not again for every way that leads to a call. What fits into neither waits in the scratch space.
+//!
+//! A pointer may be null, as far as the verifier knows.
 
+use aya_ebpf::bindings::{__sk_buff, xdp_md};
 use ftpwatch_common::{
     control::Control,
     endpoint::GiveUp,
     engine::{self, Said},
+    packet::Link,
+    window,
 };
 
-use super::{
-    maps::{CONTROLS, SCRATCH},
-    store::Maps,
-};
+use super::{maps::SCRATCH, programs, scan::View, skb::Skb, store::Maps, xdp::Frame};
+
+/// [`programs::look`], on tc, with Ethernet headers.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn look_ether(context: *mut __sk_buff) -> u32 {
+    programs::look(&Skb::new(context), Link::Ethernet)
+}
+
+/// [`programs::look`], on tc, without.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn look_ip(context: *mut __sk_buff) -> u32 {
+    programs::look(&Skb::new(context), Link::Ip)
+}
+
+/// [`programs::look`], on XDP.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn look_xdp(context: *mut xdp_md) -> u32 {
+    programs::look(&Frame::new(context), Link::Ethernet)
+}
+
+/// [`programs::control`], on tc.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn control_skb(context: *mut __sk_buff, interest: u32) -> u32 {
+    programs::control(&Skb::new(context), interest)
+}
+
+/// [`programs::control`], on XDP.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn control_xdp(context: *mut xdp_md, interest: u32) -> u32 {
+    programs::control(&Frame::new(context), interest)
+}
 
 /// [`engine::say`], with a packed [`Said`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn say(id: u64, said: u64, now: u64) -> u32 {
-    engine::say(&Maps, id, Said::unpack(said), now);
+pub extern "C" fn say(id: u64, said: u64) -> u32 {
+    engine::say(&Maps, id, Said::unpack(said));
     0
-}
-
-/// The scene's control connection, which the caller holds.
-#[inline(always)]
-fn held_control() -> Option<&'static mut Control> {
-    let scratch = SCRATCH.get_ptr_mut(0)?;
-    // SAFETY: the scratch space is this processor's own, and the caller of each function below holds the
-    // entry and uses it only after the function has returned.
-    unsafe {
-        let control = CONTROLS.get_ptr_mut(&(*scratch).scene.flow)?;
-        Some(&mut *control)
-    }
 }
 
 /// [`engine::begin`], with the scratch space's scene.
@@ -47,44 +71,57 @@ pub extern "C" fn begin() -> u32 {
     0
 }
 
-/// [`engine::command`] of the control connection at hand.
+/// [`engine::command`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn command(now: u64) -> u32 {
-    if let Some(control) = held_control() {
-        engine::command(&Maps, control, now);
+pub extern "C" fn command(control: *mut Control) -> u32 {
+    // SAFETY: the caller holds the entry, and lends it.
+    if let Some(control) = unsafe { control.as_mut() } {
+        engine::command(&Maps, control);
     }
     0
 }
 
-/// [`engine::reply`] of the control connection at hand. Non-zero when it goes on to [`advertise`].
+/// [`engine::reply`]. Non-zero when it goes on to [`advertise`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn reply(now: u64) -> u32 {
-    match held_control() {
-        Some(control) => u32::from(engine::reply(&Maps, control, now)),
-        None => 0,
-    }
+pub extern "C" fn reply(control: *mut Control) -> u32 {
+    // SAFETY: the caller holds the entry, and lends it.
+    unsafe { control.as_mut() }.map_or(0, |control| u32::from(engine::reply(&Maps, control)))
 }
 
-/// [`engine::advertise`] of the control connection at hand.
+/// [`engine::advertise`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn advertise(sequence: u32, now: u64) -> u32 {
-    if let Some(control) = held_control() {
-        engine::advertise(&Maps, control, sequence, now);
+pub extern "C" fn advertise(control: *mut Control, sequence: u32) -> u32 {
+    // SAFETY: the caller holds the entry, and lends it.
+    if let Some(control) = unsafe { control.as_mut() } {
+        engine::advertise(&Maps, control, sequence);
     }
     0
 }
 
-/// [`engine::end`] of the control connection at hand.
+/// [`engine::end`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn end(how: u32, now: u64) -> u32 {
-    if let Some(control) = held_control() {
-        engine::end(&Maps, control, GiveUp::from_number(how as u8), now);
+pub extern "C" fn end(control: *mut Control, how: u32) -> u32 {
+    // SAFETY: the caller holds the entry, and lends it.
+    if let Some(control) = unsafe { control.as_mut() } {
+        engine::end(&Maps, control, GiveUp::from_number(how as u8));
     }
     0
+}
+
+/// [`window::find`] in the scratch space's chunk.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn find(at: u32, end: u32, one: u32, other: u32) -> u32 {
+    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+        return end;
+    };
+    // SAFETY: no reference is made.
+    let view = View(unsafe { &raw mut (*scratch).scan });
+    window::find(&view, at, end, one as u8, other as u8)
 }
 
 /// [`engine::late`], with the scratch space's scene.

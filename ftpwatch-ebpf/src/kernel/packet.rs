@@ -1,12 +1,12 @@
 //! Where a packet's bytes are, whatever hook it came by.
 
-use core::ffi::c_void;
+use core::{arch::asm, ffi::c_void, mem::MaybeUninit};
 
 use aya_ebpf::check_bounds_signed;
 use ftpwatch_common::{
     control::HELD_BYTES,
     engine::{Payload, Visit},
-    packet::Bytes,
+    packet::{Bytes, Link},
 };
 
 use super::scan::scan;
@@ -25,6 +25,12 @@ pub trait Packet {
     ///
     /// `to` has room for `length` bytes.
     unsafe fn copy(&self, offset: u32, to: *mut c_void, length: u32) -> bool;
+
+    /// [`look`](super::programs::look), out of line.
+    fn look(&self, link: Link) -> u32;
+
+    /// [`control`](super::programs::control), out of line.
+    fn control(&self, interest: u32) -> u32;
 }
 
 /// From the packet's first byte to the end of what is linear.
@@ -35,15 +41,52 @@ pub struct Linear {
     pub end: usize,
 }
 
+impl Linear {
+    /// Where `length` bytes at `offset` can be read, if they can.
+    #[inline(always)]
+    fn place(&self, offset: usize, length: usize) -> Option<usize> {
+        // The comparison is the one that the verifier asks for before it allows an access.
+        let at = self.start + offset;
+        (at + length <= self.end).then_some(at)
+    }
+}
+
 impl Bytes for Linear {
     #[inline(always)]
     fn load<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
-        let at = self.start + offset;
-        if at + N > self.end {
-            return None;
+        let at = self.place(offset, N)?;
+        if N == 2 {
+            let half: u64;
+            let mut bytes = [0; N];
+            // The compiler would read byte by byte.
+            //
+            // SAFETY: the two bytes can be read. The instruction asks for no alignment.
+            unsafe {
+                asm!("{0} = *(u16 *)({1} + 0)", out(reg) half, in(reg) at, options(pure, readonly, nostack));
+            }
+            bytes.copy_from_slice(&(half as u16).to_ne_bytes());
+            return Some(bytes);
         }
-        // SAFETY: the comparison above is the one that the verifier asks for before it allows the access.
+        // SAFETY: `N` bytes can be read.
         Some(unsafe { *(at as *const [u8; N]) })
+    }
+
+    #[inline(always)]
+    fn words<const N: usize>(&self, offset: usize) -> Option<[u32; N]> {
+        let at = self.place(offset, 4 * N)?;
+        let mut words = [0; N];
+        for (index, word) in words.iter_mut().enumerate() {
+            let read: u64;
+            // As above. What nobody needs, the compiler leaves out.
+            //
+            // SAFETY: `N` words can be read. The instruction asks for no alignment.
+            unsafe {
+                let at = at + 4 * index;
+                asm!("{0} = *(u32 *)({1} + 0)", out(reg) read, in(reg) at, options(pure, readonly, nostack));
+            }
+            *word = u32::from_be(read as u32);
+        }
+        Some(words)
     }
 }
 
@@ -53,17 +96,22 @@ pub struct Copied<'a, P>(pub &'a P);
 impl<P: Packet> Bytes for Copied<'_, P> {
     #[inline(always)]
     fn load<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
-        let mut bytes = [0; N];
-        // SAFETY: there is room for `N` bytes.
-        let whole = unsafe {
+        let mut bytes = MaybeUninit::<[u8; N]>::uninit();
+        // SAFETY: there is room for `N` bytes, and all of them were copied where it says so.
+        unsafe {
             self.0
                 .copy(offset as u32, bytes.as_mut_ptr().cast(), N as u32)
-        };
-        whole.then_some(bytes)
+                .then(|| bytes.assume_init())
+        }
     }
 }
 
 impl<P: Packet> Payload for Copied<'_, P> {
+    #[inline(always)]
+    fn peek<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
+        self.load(offset as usize)
+    }
+
     #[inline(always)]
     fn scan<V: Visit>(&self, offset: u32, length: u32, visitor: &mut V) -> bool {
         scan(self.0, offset, length, visitor)

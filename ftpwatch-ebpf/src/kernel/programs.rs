@@ -1,13 +1,17 @@
 //! The programs.
 
+use core::ffi::c_void;
+
 use aya_ebpf::{
     bindings::{TC_ACT_UNSPEC, xdp_action::XDP_PASS},
+    helpers::bpf_loop,
     macros::{classifier, xdp},
     programs::{TcContext, XdpContext},
 };
 use ftpwatch_common::{
-    engine::{self, Interest, Next, Request, Scene},
-    packet::{Bytes, Icmp, Link, Skip, walk},
+    counter::Counter,
+    engine::{self, Interest, Request, Scene, Store as _},
+    packet::{Bytes, Glance, Icmp, Link, Segment, Skip, glance, walk},
 };
 
 use super::{
@@ -23,7 +27,7 @@ use super::{
 /// tc, ingress and egress, on a link with Ethernet headers.
 #[classifier]
 pub fn ftpwatch_ether(context: TcContext) -> i32 {
-    classify(&Skb::new(&context), Link::Ethernet);
+    classify(&Skb::new(context.skb.skb), Link::Ethernet);
     // "No opinion": the next program, or the qdisc's other filters, go on as if this one were not there.
     TC_ACT_UNSPEC
 }
@@ -31,105 +35,148 @@ pub fn ftpwatch_ether(context: TcContext) -> i32 {
 /// tc, ingress and egress, on a link without Ethernet headers.
 #[classifier]
 pub fn ftpwatch_ip(context: TcContext) -> i32 {
-    classify(&Skb::new(&context), Link::Ip);
+    classify(&Skb::new(context.skb.skb), Link::Ip);
     TC_ACT_UNSPEC
 }
 
 /// XDP, for the ingress half. XDP never sees what is sent.
 #[xdp]
 pub fn ftpwatch_xdp(context: XdpContext) -> u32 {
-    classify(&Frame::new(&context), Link::Ethernet);
+    classify(&Frame::new(context.ctx), Link::Ethernet);
     XDP_PASS
 }
 
-/// Attached nowhere: the user half runs it on a "packet" that is a [`Request`], so that what it is done
-/// with is taken out under the same locks as everything else.
+/// Attached nowhere: the user half runs it on a "packet" of [`Request`]s, so that what it is done with is taken out
+/// under the same locks as everything else.
 #[classifier]
 pub fn ftpwatch_retire(context: TcContext) -> i32 {
-    let skb = Skb::new(&context);
-    if let Some(bytes) = Copied(&skb).load::<{ size_of::<Request>() }>(REQUEST_OFFSET) {
-        engine::retire(&Maps, &bytemuck::pod_read_unaligned(&bytes));
+    let mut skb = Skb::new(context.skb.skb);
+    let requests = skb.total().saturating_sub(REQUESTS_OFFSET) / REQUEST_BYTES;
+    // SAFETY: `retire` takes what `skb` is, which outlives the call.
+    unsafe {
+        bpf_loop(requests, retire as *mut c_void, (&raw mut skb).cast(), 0);
     }
     TC_ACT_UNSPEC
 }
 
 /// The kernel takes the first bytes of a test packet for its Ethernet header.
-const REQUEST_OFFSET: usize = 14;
+const REQUESTS_OFFSET: u32 = 14;
+const REQUEST_BYTES: u32 = size_of::<Request>() as u32;
 
+/// The request number `index`. Zero goes on.
+unsafe extern "C" fn retire(index: u32, skb: *mut c_void) -> i64 {
+    // SAFETY: the program passes its own `Skb`, which lives until the loop is over.
+    let skb = unsafe { &*skb.cast::<Skb>() };
+    let offset = REQUESTS_OFFSET + index * REQUEST_BYTES;
+    if let Some(bytes) = Copied(skb).load::<{ size_of::<Request>() }>(offset as usize) {
+        engine::retire(&Maps, &bytemuck::pod_read_unaligned(&bytes));
+    }
+    0
+}
+
+/// Most packets end here: without a call, so that no register has to be saved.
 #[inline(always)]
 fn classify<P: Packet>(packet: &P, link: Link) {
-    match walk(&packet.linear(), link, packet.total()) {
-        // Most packets end here.
-        Ok(segment) => {
-            let interest = engine::gate(&Maps, &segment);
-            if interest.any() {
-                go_on(take(packet, link, interest));
-            }
-        }
-        Err(Skip::Icmp(icmp)) => take_icmp(packet, icmp),
-        Err(Skip::Short) => go_on(take_slowly(packet, link)),
-        Err(_) => {}
+    let of_interest = match glance(&packet.linear(), link) {
+        Glance::Nothing => false,
+        Glance::Segment(from, to, flags) => engine::gate(&Maps, from, to, flags).any(),
+        Glance::Unclear => true,
+    };
+    if of_interest {
+        take(packet, link);
     }
 }
 
-/// What is left to do with a segment: [`LATE`] and [`DATA`].
-#[inline(always)]
-fn go_on(next: u32) {
-    if next & LATE != 0 {
+/// A packet that may be of interest.
+#[inline(never)]
+fn take<P: Packet>(packet: &P, link: Link) {
+    let Some(interest) = unpack(packet.look(link)) else {
+        return;
+    };
+    let mut late = false;
+    if interest.to_server || interest.from_server {
+        late = packet.control(pack(interest)) != 0;
+    }
+    if late {
         outline::late();
     }
-    if next & DATA != 0 {
+    if interest.data {
         outline::data();
     }
 }
 
-const LATE: u32 = 1;
-const DATA: u32 = 2;
-
-/// As one number: a function of its own can return no more.
+/// Takes the segment into the scene, if it is of interest. Returns the interest, packed.
 #[inline(always)]
-const fn pack(next: Next) -> u32 {
-    next.late as u32 * LATE | next.data as u32 * DATA
-}
-
-/// This processor's scene.
-#[inline(always)]
-fn scene() -> Option<&'static mut Scene> {
-    let scratch = SCRATCH.get_ptr_mut(0)?;
-    // SAFETY: the scratch space is this processor's own, and a program asks for its scene once.
-    Some(unsafe { &mut (*scratch).scene })
-}
-
-// What follows are functions of their own, and walk again, so that the gate's stack stays small: it and
-// theirs together must fit into 512 bytes.
-
-/// A segment of interest. Returns what is left to do.
-#[inline(never)]
-fn take<P: Packet>(packet: &P, link: Link, interest: Interest) -> u32 {
-    if let Some(scene) = scene()
-        && let Ok(segment) = walk(&packet.linear(), link, packet.total())
-    {
-        scene.segment = segment;
-        let next = pack(engine::take(&Copied(packet), &Maps, scene, interest));
-        trace::segment(scene);
-        return next;
+pub fn look<P: Packet>(packet: &P, link: Link) -> u32 {
+    let linear = packet.linear();
+    match walk(&linear, link, packet.total()) {
+        Ok(segment) => see(&linear, segment),
+        Err(Skip::Icmp(icmp)) => {
+            take_icmp(packet, icmp);
+            0
+        }
+        Err(Skip::Short) => look_slowly(packet, link),
+        Err(_) => 0,
     }
-    0
 }
 
 /// Headers beyond the linear part: rare, and worth a copy.
 #[inline(never)]
-fn take_slowly<P: Packet>(packet: &P, link: Link) -> u32 {
-    if let Some(scene) = scene()
-        && let Ok(segment) = walk(&Copied(packet), link, packet.total())
-    {
-        scene.segment = segment;
-        let interest = engine::gate(&Maps, &scene.segment);
-        if interest.any() {
-            return pack(engine::take(&Copied(packet), &Maps, scene, interest));
-        }
+fn look_slowly<P: Packet>(packet: &P, link: Link) -> u32 {
+    let copied = Copied(packet);
+    walk(&copied, link, packet.total()).map_or(0, |segment| see(&copied, segment))
+}
+
+#[inline(always)]
+fn see<B: Bytes>(bytes: &B, segment: Segment) -> u32 {
+    let interest = engine::gate(&Maps, segment.source, segment.destination, segment.flags);
+    let Some(scene) = scene().filter(|_| interest.any()) else {
+        return 0;
+    };
+    if !scene.look(bytes, segment) {
+        Maps.count(Counter::Unreadable);
+        return 0;
     }
-    0
+    trace::segment(scene);
+    pack(interest)
+}
+
+/// As one number: that is what functions take that the verifier checks on their own.
+#[inline(always)]
+const fn pack(interest: Interest) -> u32 {
+    interest.to_server as u32 | (interest.from_server as u32) << 1 | (interest.data as u32) << 2
+}
+
+/// From [`pack`]'s number, unless there is nothing of interest.
+#[inline(always)]
+fn unpack(packed: u32) -> Option<Interest> {
+    (packed != 0).then_some(Interest {
+        to_server: packed & 1 != 0,
+        from_server: packed & 2 != 0,
+        data: packed & 4 != 0,
+    })
+}
+
+/// This processor's scene, for another packet.
+#[inline(always)]
+fn scene() -> Option<&'static mut Scene> {
+    let scratch = SCRATCH.get_ptr_mut(0)?;
+    // SAFETY: the scratch space is this processor's own, and a program asks for its scene once.
+    unsafe {
+        (*scratch).now = 0;
+        Some(&mut (*scratch).scene)
+    }
+}
+
+/// The part of [`engine::take`] that is about control connections. Returns whether [`outline::late`] is due.
+#[inline(always)]
+pub fn control<P: Packet>(packet: &P, interest: u32) -> u32 {
+    let (Some(scratch), Some(interest)) = (SCRATCH.get_ptr_mut(0), unpack(interest)) else {
+        return 0;
+    };
+    // SAFETY: the scratch space is this processor's own, and its scene is used here alone.
+    let scene = unsafe { &mut (*scratch).scene };
+    u32::from(engine::take(&Copied(packet), &Maps, scene, interest).late)
 }
 
 /// An ICMP message, whose quotation is read by copying: errors are rare.

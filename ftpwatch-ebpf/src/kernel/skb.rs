@@ -2,9 +2,14 @@
 
 use core::ffi::c_void;
 
-use aya_ebpf::{bindings::__sk_buff, helpers::bpf_skb_load_bytes, programs::TcContext};
+use aya_ebpf::{bindings::__sk_buff, helpers::bpf_skb_load_bytes};
 
-use super::packet::{Linear, Packet};
+use ftpwatch_common::packet::Link;
+
+use super::{
+    outline,
+    packet::{Linear, Packet},
+};
 
 /// A packet on tc. Its payload is not in the linear part, so bytes are copied out.
 pub struct Skb {
@@ -12,12 +17,10 @@ pub struct Skb {
 }
 
 impl Skb {
-    /// The packet of `context`.
+    /// The packet of a context.
     #[inline(always)]
-    pub fn new(context: &TcContext) -> Self {
-        Self {
-            skb: context.skb.skb,
-        }
+    pub const fn new(skb: *mut __sk_buff) -> Self {
+        Self { skb }
     }
 }
 
@@ -43,5 +46,18 @@ impl Packet for Skb {
     unsafe fn copy(&self, offset: u32, to: *mut c_void, length: u32) -> bool {
         // SAFETY: the caller has room for `length` bytes.
         unsafe { bpf_skb_load_bytes(self.skb.cast(), offset, to, length) == 0 }
+    }
+
+    #[inline(always)]
+    fn look(&self, link: Link) -> u32 {
+        match link {
+            Link::Ethernet => outline::look_ether(self.skb),
+            Link::Ip => outline::look_ip(self.skb),
+        }
+    }
+
+    #[inline(always)]
+    fn control(&self, interest: u32) -> u32 {
+        outline::control_skb(self.skb, interest)
     }
 }

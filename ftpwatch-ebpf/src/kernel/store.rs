@@ -1,27 +1,23 @@
 //! The engine's store over BPF maps.
 
-use core::arch::asm;
-
 use aya_ebpf::{
     bindings::{BPF_ANY, BPF_NOEXIST},
-    helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns},
+    helpers::{bpf_get_smp_processor_id, bpf_jiffies64, bpf_ktime_get_ns},
 };
 use ftpwatch_common::{
     address::{Flow, IndexKey, Pair},
     control::Control,
     counter::Counter,
     endpoint::{Endpoint, GiveUp},
-    engine::{Blindness, Found, Port, Said, Scene, Store},
+    engine::{Blindness, Found, Said, Scene, Store},
     record::{Line, Session, Why},
 };
 
 use super::{
+    gate,
     lock::{Held, add},
-    maps::{
-        BLIND, BLINDNESS, CONTROL_PORT, CONTROLS, ENDPOINTS, IDS, INDEX, NEWS, PORTS, SCRATCH,
-        TALLY,
-    },
-    outline,
+    maps::{BLIND, CONTROLS, ENDPOINTS, IDS, INDEX, NEWS, SCRATCH, TALLY},
+    news, outline,
     scan::scan_early,
     trace,
 };
@@ -37,35 +33,53 @@ impl Store for Maps {
     type EndpointRef<'a> = Held<Endpoint>;
 
     #[inline(always)]
-    fn port(&self, port: u16) -> Port {
-        let Some(entry) = PORTS.get(u32::from(port)) else {
-            return Port::default();
-        };
-        Port {
-            control: entry.pending & CONTROL_PORT != 0,
-            pending: entry.pending & !CONTROL_PORT != 0,
-            half_open: entry.half_open != 0,
-        }
+    fn is_control(&self, port: u16) -> bool {
+        gate::is_control(port)
+    }
+
+    #[inline(always)]
+    fn is_pending(&self, port: u16) -> bool {
+        gate::is_pending(port)
+    }
+
+    #[inline(always)]
+    fn is_half_open(&self, port: u16) -> bool {
+        gate::is_half_open(port)
     }
 
     #[inline(always)]
     fn adjust_port(&self, port: u16, pending: i32, half_open: i32) {
-        if let Some(entry) = PORTS.get_ptr_mut(u32::from(port)) {
-            // SAFETY: `entry` is a map's value; no reference is made.
-            let cells = unsafe { (&raw mut (*entry).pending, &raw mut (*entry).half_open) };
-            if pending != 0 {
-                add(cells.0, i64::from(pending));
-            }
-            if half_open != 0 {
-                add(cells.1, i64::from(half_open));
-            }
-        }
+        gate::adjust(port, pending, half_open);
     }
 
     #[inline(always)]
     fn now(&self) -> u64 {
-        // SAFETY: the helper takes nothing.
-        unsafe { bpf_ktime_get_ns() }
+        let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+            return 0;
+        };
+        // SAFETY: the scratch space is this processor's own, and the helper takes nothing.
+        unsafe {
+            if (*scratch).now == 0 {
+                (*scratch).now = bpf_ktime_get_ns();
+            }
+            (*scratch).now
+        }
+    }
+
+    #[inline(always)]
+    fn about_now(&self) -> u64 {
+        let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+            return 0;
+        };
+        // SAFETY: the scratch space is this processor's own, and the helpers take nothing.
+        unsafe {
+            let jiffy = bpf_jiffies64();
+            if (*scratch).jiffy != jiffy {
+                (*scratch).jiffy = jiffy;
+                (*scratch).jiffy_at = bpf_ktime_get_ns();
+            }
+            (*scratch).jiffy_at
+        }
     }
 
     #[inline(always)]
@@ -196,7 +210,7 @@ impl Store for Maps {
 
     #[inline(always)]
     fn blindness(&self) -> Blindness {
-        BLINDNESS.get(0).copied().unwrap_or_default()
+        gate::blindness()
     }
 
     #[inline(always)]
@@ -206,10 +220,7 @@ impl Store for Maps {
 
     #[inline(always)]
     fn adjust_blind(&self, pair: &Pair, delta: i32) {
-        if let Some(blindness) = BLINDNESS.get_ptr_mut(0) {
-            // SAFETY: `blindness` is a map's value; no reference is made.
-            add(unsafe { &raw mut (*blindness).sessions }, delta.into());
-        }
+        gate::adjust_blind(delta);
         match BLIND.get_ptr_mut(pair) {
             Some(sessions) => {
                 add(sessions, delta.into());
@@ -228,15 +239,15 @@ impl Store for Maps {
 
     #[inline(always)]
     fn adjust_guesses(&self, delta: i32) {
-        if let Some(blindness) = BLINDNESS.get_ptr_mut(0) {
-            // SAFETY: `blindness` is a map's value; no reference is made.
-            add(unsafe { &raw mut (*blindness).guesses }, delta.into());
-        }
+        gate::adjust_guesses(delta);
     }
 
     #[inline(always)]
     fn tell_endpoint(&self, endpoint: &Endpoint) {
-        if NEWS.output::<Endpoint>(endpoint, 0).is_err() {
+        if NEWS
+            .output::<Endpoint>(endpoint, news::flags(self.now()))
+            .is_err()
+        {
             self.count(Counter::RingFull);
         }
     }
@@ -249,7 +260,10 @@ impl Store for Maps {
         // SAFETY: the scratch space is this processor's own, and `session` is used here alone.
         let session = unsafe { &mut (*scratch).session };
         fill(session);
-        if NEWS.output::<Session>(&*session, 0).is_err() {
+        if NEWS
+            .output::<Session>(&*session, news::flags(self.now()))
+            .is_err()
+        {
             self.count(Counter::RingFull);
         }
     }
@@ -262,22 +276,24 @@ impl Store for Maps {
         // SAFETY: the scratch space is this processor's own, and `line` is used here alone.
         let line = unsafe { &mut (*scratch).line };
         fill(line);
-        if NEWS.output::<Line>(&*line, 0).is_err() {
+        if NEWS
+            .output::<Line>(&*line, news::flags(self.now()))
+            .is_err()
+        {
             self.count(Counter::RingFull);
         }
     }
 
     #[inline(always)]
-    fn say(&self, id: u64, said: Said, now: u64) {
+    fn say(&self, id: u64, said: Said) {
         if id != 0 {
-            outline::say(id, said.pack(), now);
+            outline::say(id, said.pack());
         }
     }
 
     #[inline(always)]
-    fn advertise(&self, control: &mut Control, sequence: u32, now: u64) {
-        outline::advertise(sequence, now);
-        changed(control);
+    fn advertise(&self, control: &mut Control, sequence: u32) {
+        outline::advertise(control, sequence);
     }
 
     #[inline(always)]
@@ -291,8 +307,8 @@ impl Store for Maps {
     }
 
     #[inline(always)]
-    fn scan_early(&self, control: &mut Control, first: u32, length: u32, now: u64) {
-        scan_early(control, first, length, now);
+    fn scan_early(&self, control: &mut Control, first: u32, length: u32) {
+        scan_early(control, first, length);
     }
 
     #[inline(always)]
@@ -301,29 +317,17 @@ impl Store for Maps {
     }
 
     #[inline(always)]
-    fn command(&self, control: &mut Control, now: u64) {
-        outline::command(now);
-        changed(control);
+    fn command(&self, control: &mut Control) {
+        outline::command(control);
     }
 
     #[inline(always)]
-    fn reply(&self, control: &mut Control, now: u64) -> bool {
-        let advertises = outline::reply(now) != 0;
-        changed(control);
-        advertises
+    fn reply(&self, control: &mut Control) -> bool {
+        outline::reply(control) != 0
     }
 
     #[inline(always)]
-    fn end(&self, control: &mut Control, how: GiveUp, now: u64) {
-        outline::end(how as u32, now);
-        changed(control);
+    fn end(&self, control: &mut Control, how: GiveUp) {
+        outline::end(control, how as u32);
     }
-}
-
-/// Says to the compiler what the call before it did: it changed what `control` points to.
-#[inline(always)]
-fn changed(control: &mut Control) {
-    // SAFETY: the instruction does nothing; that it might write through the pointer is what it is for. (An
-    // empty one gets a line number of its own at its successor's place, which the kernel refuses.)
-    unsafe { asm!("{0} = {0}", in(reg) control) };
 }

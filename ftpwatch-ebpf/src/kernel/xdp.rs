@@ -2,9 +2,14 @@
 
 use core::ffi::c_void;
 
-use aya_ebpf::{bindings::xdp_md, helpers::bpf_xdp_load_bytes, programs::XdpContext};
+use aya_ebpf::{bindings::xdp_md, helpers::bpf_xdp_load_bytes};
 
-use super::packet::{Linear, Packet};
+use ftpwatch_common::packet::Link;
+
+use super::{
+    outline,
+    packet::{Linear, Packet},
+};
 
 /// A frame on XDP.
 pub struct Frame {
@@ -12,12 +17,10 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// The frame of `context`.
+    /// The frame of a context.
     #[inline(always)]
-    pub fn new(context: &XdpContext) -> Self {
-        Self {
-            context: context.ctx,
-        }
+    pub const fn new(context: *mut xdp_md) -> Self {
+        Self { context }
     }
 }
 
@@ -43,5 +46,15 @@ impl Packet for Frame {
     unsafe fn copy(&self, offset: u32, to: *mut c_void, length: u32) -> bool {
         // SAFETY: the caller has room for `length` bytes.
         unsafe { bpf_xdp_load_bytes(self.context, offset, to, length) == 0 }
+    }
+
+    #[inline(always)]
+    fn look(&self, _: Link) -> u32 {
+        outline::look_xdp(self.context)
+    }
+
+    #[inline(always)]
+    fn control(&self, interest: u32) -> u32 {
+        outline::control_xdp(self.context, interest)
     }
 }

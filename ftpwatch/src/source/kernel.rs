@@ -4,7 +4,7 @@ mod attach;
 mod interface;
 mod load;
 
-use std::io;
+use std::{io, time::Duration};
 
 use aya::{
     Ebpf,
@@ -13,8 +13,12 @@ use aya::{
 };
 use aya_log::EbpfLogger;
 use ftpwatch_common::{
-    address::Flow, control::Control, counter::COUNTERS, endpoint::Endpoint, engine::Request,
-    record::Record,
+    address::Flow,
+    control::Control,
+    counter::COUNTERS,
+    endpoint::Endpoint,
+    engine::Request,
+    record::{PROMPT, Record},
 };
 use tokio::io::{Interest, unix::AsyncFd};
 
@@ -34,7 +38,13 @@ type EndpointBytes = [u8; size_of::<Endpoint>()];
 const RETIRE: &str = "ftpwatch_retire";
 
 /// The kernel takes the first bytes of a test packet for its Ethernet header.
-const REQUEST_OFFSET: usize = 14;
+const REQUESTS_OFFSET: usize = 14;
+
+/// How many requests go into one: a test packet has to fit into a page, with the kernel's own around it.
+const REQUESTS: usize = 48;
+
+/// How long after news there may be more of which the kernel half does not tell.
+const READ_ON: Duration = Duration::from_nanos(2 * PROMPT);
 
 /// The loaded programs and their maps.
 pub struct Kernel {
@@ -42,6 +52,8 @@ pub struct Kernel {
     pub attacher: Attacher,
     news: AsyncFd<RingBuf<MapData>>,
     log: Option<AsyncFd<EbpfLogger<&'static dyn log::Log>>>,
+    /// There were news the last time.
+    busy: bool,
     truth: Maps,
     ebpf: Ebpf,
 }
@@ -60,7 +72,17 @@ impl Kernel {
     ///
     /// When this host cannot be watched: privilege, or what the kernel lacks.
     pub fn load(settings: &Settings) -> Result<Self, Error> {
-        let mut ebpf = load::load(settings)?;
+        Self::load_with_room(settings, None)
+    }
+
+    /// [`Self::load`], with room for so many control connections, and as many endpoints, rather than what there is
+    /// otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`].
+    pub fn load_with_room(settings: &Settings, room: Option<u32>) -> Result<Self, Error> {
+        let mut ebpf = load::load(settings, room)?;
         let ring =
             RingBuf::try_from(load::take_map(&mut ebpf, "NEWS")?).map_err(load::map_error)?;
         // SAFETY: the ring buffer keeps its map's descriptor open for as long as it lives, and always tells
@@ -78,6 +100,7 @@ impl Kernel {
             attacher: Attacher::new(settings.hook),
             news,
             log: None,
+            busy: true,
             truth,
             ebpf,
         })
@@ -117,8 +140,20 @@ impl Kernel {
         self.attacher.detach(&mut self.ebpf, index);
     }
 
-    /// Waits until there are news.
+    /// Waits until there are news, or may be.
+    ///
+    /// The kernel half wakes for the first record after a pause. For as long as it says nothing after that, the ring is
+    /// looked at from time to time, and once more after there was nothing in it.
     pub async fn wait(&mut self) {
+        if self.busy {
+            // Woken meanwhile or not: that time is up means what readiness does.
+            let _ = tokio::time::timeout(READ_ON, self.wait_until_told()).await;
+        } else {
+            self.wait_until_told().await;
+        }
+    }
+
+    async fn wait_until_told(&mut self) {
         // Readiness is cleared before the ring is drained: what comes in between makes it ready anew. That
         // waiting fails means that the runtime shuts down.
         let Some(log) = &mut self.log else {
@@ -143,7 +178,9 @@ impl Kernel {
     pub fn drain(&mut self, mut each: impl FnMut(Record, &mut Maps)) -> u64 {
         let mut strange = 0;
         let ring = self.news.get_mut();
+        self.busy = false;
         while let Some(item) = ring.next() {
+            self.busy = true;
             match Record::parse(&item) {
                 Some(record) => each(record, &mut self.truth),
                 None => strange += 1,
@@ -176,9 +213,9 @@ impl Kernel {
             .program_mut(RETIRE)
             .and_then(|program| program.try_into().ok())
             .ok_or_else(|| io::Error::other("the program is missing"))?;
-        for request in requests {
-            let mut packet = [0; REQUEST_OFFSET + size_of::<Request>()];
-            packet[REQUEST_OFFSET..].copy_from_slice(bytemuck::bytes_of(request));
+        for requests in requests.chunks(REQUESTS) {
+            let mut packet = vec![0; REQUESTS_OFFSET];
+            packet.extend_from_slice(bytemuck::cast_slice(requests));
             let options = TestRunOptions {
                 data_in: Some(&packet),
                 ..TestRunOptions::new()

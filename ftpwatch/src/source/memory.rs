@@ -5,8 +5,6 @@
 //!
 //! Nearly every packet asks the gate about two ports and nothing else, so what the gate knows is a byte a port.
 
-mod glance;
-
 use std::{
     cell::{Cell, RefCell},
     collections::{HashMap, VecDeque},
@@ -22,13 +20,13 @@ use ftpwatch_common::{
     control::{Control, HELD_BYTES},
     counter::{COUNTERS, Counter},
     endpoint::{Endpoint, GiveUp},
-    engine::{self, Blindness, Found, Payload, Port, Request, Said, Scene, Store, Visit},
-    packet::{self, Bytes, Link, Segment, Skip},
+    engine::{self, Blindness, Found, Payload, Request, Said, Scene, Store, Visit},
+    packet::{self, Bytes, Glance, Link, Segment, Skip},
     record::{Line, Record, Session},
+    window::WINDOW_BYTES,
 };
 
 use crate::tracker::Truth;
-use glance::{Glance, glance};
 
 /// A place for an entry, empty while that is held.
 type Slot<V> = Rc<RefCell<Option<Box<V>>>>;
@@ -107,12 +105,13 @@ impl Memory {
                 return Err(skip);
             }
         };
-        let interest = engine::gate(self, &segment);
+        let interest = engine::gate(self, segment.source, segment.destination, segment.flags);
         if interest.any() {
-            let mut scene = Scene {
-                segment,
-                ..Scene::EMPTY
-            };
+            let mut scene = Scene { ..Scene::EMPTY };
+            if !scene.look(&packet, segment) {
+                self.count(Counter::Unreadable);
+                return Ok(segment);
+            }
             let next = engine::take(&packet, self, &mut scene, interest);
             if next.late {
                 engine::late(self, &scene);
@@ -128,20 +127,10 @@ impl Memory {
     #[inline]
     #[must_use]
     pub fn lets_go(&self, bytes: &[u8], link: Link) -> bool {
-        glance(bytes, link).is_some_and(|glance| {
-            let Glance {
-                source,
-                destination,
-                flags,
-            } = glance;
-            let segment = Segment {
-                source,
-                destination,
-                flags,
-                ..Segment::EMPTY
-            };
-            !engine::gate(self, &segment).any()
-        })
+        match packet::glance(bytes, link) {
+            Glance::Segment(from, to, flags) => !engine::gate(self, from, to, flags).any(),
+            Glance::Nothing | Glance::Unclear => false,
+        }
     }
 
     /// The oldest record that was not taken yet.
@@ -253,13 +242,18 @@ impl Store for Memory {
     type EndpointRef<'a> = Held<Endpoint>;
 
     #[inline]
-    fn port(&self, port: u16) -> Port {
-        let gate = self.gates[usize::from(port)].get();
-        Port {
-            control: gate.has(Gate::CONTROL),
-            pending: gate.has(Gate::PENDING),
-            half_open: gate.has(Gate::HALF_OPEN),
-        }
+    fn is_control(&self, port: u16) -> bool {
+        self.gates[usize::from(port)].get().has(Gate::CONTROL)
+    }
+
+    #[inline]
+    fn is_pending(&self, port: u16) -> bool {
+        self.gates[usize::from(port)].get().has(Gate::PENDING)
+    }
+
+    #[inline]
+    fn is_half_open(&self, port: u16) -> bool {
+        self.gates[usize::from(port)].get().has(Gate::HALF_OPEN)
     }
 
     fn adjust_port(&self, port: u16, pending: i32, half_open: i32) {
@@ -275,6 +269,10 @@ impl Store for Memory {
     }
 
     fn now(&self) -> u64 {
+        self.now.get()
+    }
+
+    fn about_now(&self) -> u64 {
         self.now.get()
     }
 
@@ -379,14 +377,14 @@ impl Store for Memory {
         self.news.borrow_mut().push_back(Record::Line(line));
     }
 
-    fn say(&self, id: u64, said: Said, now: u64) {
+    fn say(&self, id: u64, said: Said) {
         if id != 0 {
-            engine::say(self, id, said, now);
+            engine::say(self, id, said);
         }
     }
 
-    fn advertise(&self, control: &mut Control, sequence: u32, now: u64) {
-        engine::advertise(self, control, sequence, now);
+    fn advertise(&self, control: &mut Control, sequence: u32) {
+        engine::advertise(self, control, sequence);
     }
 
     fn rejected(&self, scene: &Scene) {
@@ -397,9 +395,9 @@ impl Store for Memory {
         engine::guess(self, scene)
     }
 
-    fn scan_early(&self, control: &mut Control, first: u32, length: u32, now: u64) {
+    fn scan_early(&self, control: &mut Control, first: u32, length: u32) {
         for at in first..first + length {
-            engine::early_byte(self, control, at, now);
+            engine::early_byte(self, control, at);
         }
     }
 
@@ -407,16 +405,16 @@ impl Store for Memory {
         engine::begin(self, scene);
     }
 
-    fn command(&self, control: &mut Control, now: u64) {
-        engine::command(self, control, now);
+    fn command(&self, control: &mut Control) {
+        engine::command(self, control);
     }
 
-    fn reply(&self, control: &mut Control, now: u64) -> bool {
-        engine::reply(self, control, now)
+    fn reply(&self, control: &mut Control) -> bool {
+        engine::reply(self, control)
     }
 
-    fn end(&self, control: &mut Control, how: GiveUp, now: u64) {
-        engine::end(self, control, how, now);
+    fn end(&self, control: &mut Control, how: GiveUp) {
+        engine::end(self, control, how);
     }
 }
 
@@ -437,10 +435,19 @@ impl Payload for Captured<'_> {
             return false;
         };
         let rest = self.0.get(offset..).unwrap_or_default();
-        for &byte in rest.iter().take(length) {
-            visitor.byte(byte);
+        let shown = rest.get(..length).unwrap_or(rest);
+        for window in shown.chunks(WINDOW_BYTES as usize) {
+            let end = window.len() as u32;
+            let mut at = 0;
+            while at < end {
+                at += visitor.take(window, at, end);
+            }
         }
         rest.len() >= length
+    }
+
+    fn peek<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
+        self.load(usize::try_from(offset).ok()?)
     }
 
     fn keep(&self, offset: u32, length: u32, room: &mut [u8; HELD_BYTES]) -> bool {

@@ -24,8 +24,10 @@ use crate::scenarios::host::CONTROL_PORTS;
 const TC_ACT_UNSPEC: u32 = u32::MAX;
 const XDP_PASS: u32 = 2;
 
-/// In an entry of the map `PORTS`: this is a control port.
-const CONTROL_PORT: u64 = 1 << 63;
+/// Bytes of the kernel half's variables `CONTROL_PORTS` and `GATE`: a bit for each port; two counts for each port, and two
+/// more.
+const CONTROL_BYTES: usize = (1 << 16) / 8;
+const GATE_BYTES: usize = 2 * 4 * (1 << 16) + 8;
 
 /// A program of the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,14 +110,35 @@ impl Bench {
 
     /// Panics unless no port is waited for, of all there are.
     pub fn assert_all_ports_shut(&mut self) {
-        let open: Vec<u16> = (1..=u16::MAX)
-            .filter(|port| {
-                let gate = self.port(*port);
-                gate.pending || gate.half_open
-            })
+        let counts = self.variable::<GATE_BYTES>(".bss.gate");
+        let open: Vec<usize> = (0..2 << 16)
+            .filter(|at| count(&counts, *at) != 0)
+            .map(|at| at & 0xffff)
             .collect();
         assert_eq!(open, [0; 0], "ports at which the gate stays open");
     }
+
+    /// The kernel half's variables of a section.
+    fn variable<const N: usize>(&mut self, section: &str) -> Vec<u8> {
+        let map = self.kernel.ebpf_mut().map(section).expect("it is there");
+        let values: Array<_, [u8; N]> = map.try_into().expect("it is of that kind");
+        // It is too large for the stack of a test, and comes by no other way.
+        std::thread::scope(|scope| {
+            std::thread::Builder::new()
+                .stack_size(16 * N + (1 << 20))
+                .spawn_scoped(scope, || values.get(&0, 0).map(Vec::from))
+                .expect("there are threads")
+                .join()
+        })
+        .expect("it does not panic")
+        .expect("it can be read")
+    }
+}
+
+/// The number `at` of the gate's counts.
+fn count(counts: &[u8], at: usize) -> u32 {
+    let bytes = &counts[4 * at..];
+    u32::from_ne_bytes(*bytes.first_chunk().expect("it is there"))
 }
 
 impl Store for Bench {
@@ -168,13 +191,13 @@ impl Store for Bench {
     }
 
     fn port(&mut self, port: u16) -> Port {
-        let map = self.kernel.ebpf_mut().map("PORTS").expect("it is there");
-        let ports: Array<_, [u64; 2]> = map.try_into().expect("it is of that kind");
-        let [pending, half_open] = ports.get(&u32::from(port), 0).expect("it is there");
+        let control = self.variable::<CONTROL_BYTES>(".data.ports");
+        let counts = self.variable::<GATE_BYTES>(".bss.gate");
+        let port = usize::from(port);
         Port {
-            control: pending & CONTROL_PORT != 0,
-            pending: pending & !CONTROL_PORT != 0,
-            half_open: half_open != 0,
+            control: control[port / 8] >> (port % 8) & 1 != 0,
+            pending: count(&counts, port) != 0,
+            half_open: count(&counts, (1 << 16) + port) != 0,
         }
     }
 

@@ -6,26 +6,39 @@ use crate::{
     control::Control,
     endpoint::{GiveUp, missed},
     engine::{Said, Store, Visit},
+    window::Window,
 };
 
 pub(super) struct Commands<'a, S: Store> {
     pub(super) control: &'a mut Control,
     pub(super) store: &'a S,
-    pub(super) now: u64,
 }
 
 impl<S: Store> Visit for Commands<'_, S> {
     #[inline(always)]
-    fn byte(&mut self, byte: u8) {
-        if self.control.command.step(byte) {
-            self.store.command(self.control, self.now);
+    fn take<W: Window + ?Sized>(&mut self, window: &W, at: u32, end: u32) -> u32 {
+        let taken = self.control.command.take(window, at, end);
+        if taken.complete && !passes(self.control) {
+            self.store.command(self.control);
         }
+        taken.bytes
     }
+}
+
+/// Takes the command just completed, if it is of no more interest than that it waits for a reply. Nearly all are.
+#[inline(always)]
+fn passes(control: &mut Control) -> bool {
+    let other = control.command.verb() == Verb::Other;
+    if other && control.queue.push(Verb::Other) {
+        control.reply.close_open_reply();
+        return true;
+    }
+    false
 }
 
 /// A command is complete: `control.command` has it.
 #[inline(always)]
-pub fn command<S: Store>(store: &S, control: &mut Control, now: u64) {
+pub fn command<S: Store>(store: &S, control: &mut Control) {
     control.reply.close_open_reply();
     let verb = control.command.verb();
     let waiting = control.queue.has_transfer();
@@ -35,11 +48,11 @@ pub fn command<S: Store>(store: &S, control: &mut Control, now: u64) {
     match verb {
         Verb::Transfer => {
             control.transfer = control.command.name();
-            store.say(control.current, Said::Command(control.transfer), now);
+            store.say(control.current, Said::Command(control.transfer));
         }
-        Verb::Abort => give_up(store, control, GiveUp::Abort, now),
+        Verb::Abort => give_up(store, control, GiveUp::Abort),
         // Pipelined behind a transfer, QUIT waits for its end.
-        Verb::Quit if !waiting => give_up(store, control, GiveUp::Quit, now),
+        Verb::Quit if !waiting => give_up(store, control, GiveUp::Quit),
         _ => {}
     }
 }

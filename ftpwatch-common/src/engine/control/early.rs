@@ -3,7 +3,7 @@
 use super::reply::Replies;
 use crate::{
     control::{Control, HELD_BYTES},
-    engine::{Found, Payload, Scene, Store, Visit},
+    engine::{Found, Payload, Scene, Store},
     packet::{Segment, flag},
 };
 
@@ -31,27 +31,25 @@ pub fn late<S: Store>(store: &S, scene: &Scene) {
     let Found::Held(mut control) = store.control(&scene.flow) else {
         return;
     };
-    let now = store.now();
     let Some((first, length)) = control.early.due(control.from_server.next) else {
         return;
     };
     if length > 0 && control.blind == 0 {
         control.from_server.next = control.early.sequence.wrapping_add(control.early.length);
-        store.scan_early(&mut control, first, length, now);
+        store.scan_early(&mut control, first, length);
     }
     control.early.length = 0;
 }
 
 /// Takes the byte number `at` of the segment that was held.
 #[inline(always)]
-pub fn early_byte<S: Store>(store: &S, control: &mut Control, at: u32, now: u64) {
+pub fn early_byte<S: Store>(store: &S, control: &mut Control, at: u32) {
     let byte = control.early.bytes[at as usize & (HELD_BYTES - 1)];
     let sequence = control.early.sequence.wrapping_add(at);
     Replies {
         control,
         store,
         sequence,
-        now,
     }
     .byte(byte);
 }

@@ -1,11 +1,11 @@
 //! The server's replies, and the endpoints that they advertise.
 
-use super::{give_up, release, session::tell_session};
+use super::{session::tell_session, turn_away};
 use crate::{
     command::Verb,
     control::Control,
     counter::Counter,
-    endpoint::{GiveUp, missed},
+    endpoint::missed,
     engine::{
         Said, Store, Visit,
         endpoint::{blank, publish},
@@ -13,16 +13,17 @@ use crate::{
     },
     record::{About, Kind, Progress, Why},
     reply::Advertised,
+    window::{Taken, Window},
 };
 
 #[inline(always)]
-pub(super) fn tell_line<S: Store>(store: &S, control: &Control, about: About, code: u16, now: u64) {
+pub(super) fn tell_line<S: Store>(store: &S, control: &Control, about: About, code: u16) {
     store.tell_line(|line| {
         line.kind = Kind::Line as u32;
         line.about = about as u32;
         line.control = control.id;
         line.endpoint = control.current;
-        line.at = now;
+        line.at = store.now();
         line.text = *control.reply.text();
         line.code = code;
         line.pad = [0; 3];
@@ -33,35 +34,65 @@ pub(super) struct Replies<'a, S: Store> {
     pub(super) control: &'a mut Control,
     pub(super) store: &'a S,
     pub(super) sequence: u32,
-    pub(super) now: u64,
 }
 
 impl<S: Store> Visit for Replies<'_, S> {
     #[inline(always)]
-    fn byte(&mut self, byte: u8) {
-        self.sequence = self.sequence.wrapping_add(1);
+    fn take<W: Window + ?Sized>(&mut self, window: &W, at: u32, end: u32) -> u32 {
         // What follows the reply to AUTH in its segment is TLS, whatever it looks like.
         if self.control.blind != 0 {
-            return;
+            return end - at;
         }
-        if self.control.reply.step(byte) && self.store.reply(self.control, self.now) {
-            self.store.advertise(self.control, self.sequence, self.now);
+        let Taken { bytes, complete } = self.control.reply.take(window, at, end);
+        self.sequence = self.sequence.wrapping_add(bytes);
+        if complete {
+            self.complete();
+        }
+        bytes
+    }
+}
+
+impl<S: Store> Replies<'_, S> {
+    /// One byte.
+    #[inline(always)]
+    pub(super) fn byte(&mut self, byte: u8) {
+        self.sequence = self.sequence.wrapping_add(1);
+        if self.control.blind == 0 && self.control.reply.step(byte) {
+            self.complete();
         }
     }
+
+    #[inline(always)]
+    fn complete(&mut self) {
+        if says_nothing(self.control) {
+            self.control.queue.pop();
+        } else if self.store.reply(self.control) {
+            self.store.advertise(self.control, self.sequence);
+        }
+    }
+}
+
+/// Whether the reply just completed is of no more interest than that it answers the oldest command. Nearly all are.
+#[inline(always)]
+fn says_nothing(control: &Control) -> bool {
+    let code = control.reply.code();
+    let oldest = control.queue.oldest();
+    let answers_other = match oldest {
+        Some(Verb::Other) => true,
+        Some(_) => false,
+        None => control.client_visible != 0,
+    };
+    let plain = code >= 200 && code != 220 && code != 421;
+    plain && answers_other && control.reply.advertised() == Advertised::Nothing
 }
 
 /// A reply is complete: `control.reply` has it. Returns whether it goes on to [`advertise`]: that is the
 /// caller's to do, since the kernel's stack has no room for one below the other.
 #[inline(always)]
 #[must_use]
-pub fn reply<S: Store>(store: &S, control: &mut Control, now: u64) -> bool {
+pub fn reply<S: Store>(store: &S, control: &mut Control) -> bool {
     let advertises = matches!(control.reply.advertised(), Advertised::Endpoint(..));
-    Reply {
-        control,
-        store,
-        now,
-    }
-    .take();
+    Reply { control, store }.take();
     advertises
 }
 
@@ -69,7 +100,6 @@ pub fn reply<S: Store>(store: &S, control: &mut Control, now: u64) -> bool {
 struct Reply<'a, S: Store> {
     control: &'a mut Control,
     store: &'a S,
-    now: u64,
 }
 
 impl<S: Store> Reply<'_, S> {
@@ -128,7 +158,7 @@ impl<S: Store> Reply<'_, S> {
                 go_blind(self.store, self.control);
                 // An endpoint that was advertised before is out of sight.
                 self.say(Said::Missed(missed::REPLIES | missed::COMMANDS));
-                tell_session(self.store, self.control, Progress::Blind, self.now);
+                tell_session(self.store, self.control, Progress::Blind);
                 return;
             }
             Some(_) => false,
@@ -143,7 +173,7 @@ impl<S: Store> Reply<'_, S> {
     /// Of the endpoint at hand.
     #[inline(always)]
     fn say(&self, said: Said) {
-        self.store.say(self.control.current, said, self.now);
+        self.store.say(self.control.current, said);
     }
 
     /// The final reply to the transfer command.
@@ -159,26 +189,26 @@ impl<S: Store> Reply<'_, S> {
     /// The server answered a PASV, EPSV, PORT or EPRT: what it advertised before is not waited for.
     #[inline(always)]
     fn replace(&mut self) {
-        give_up(self.store, self.control, GiveUp::Replaced, self.now);
-        release(self.store, self.control);
+        self.say(Said::Replaced);
+        turn_away(self.control);
     }
 
     #[inline(always)]
     fn tell_line(&self, about: About, code: u16) {
-        tell_line(self.store, self.control, about, code, self.now);
+        tell_line(self.store, self.control, about, code);
     }
 }
 
 /// The reply just completed advertises an endpoint, and ends before `sequence`.
 #[inline(always)]
-pub fn advertise<S: Store>(store: &S, control: &mut Control, sequence: u32, now: u64) {
+pub fn advertise<S: Store>(store: &S, control: &mut Control, sequence: u32) {
     let Advertised::Endpoint(address, port) = control.reply.advertised() else {
         return;
     };
     let address = address.unwrap_or(control.flow.server);
     let id = store.new_id();
     let stored = store.with_room(|endpoint| {
-        blank(endpoint, &control.flow, now);
+        blank(endpoint, &control.flow, store.now());
         endpoint.why = Why::Advertised as u32;
         endpoint.id = id;
         endpoint.control = control.id;

@@ -7,8 +7,8 @@ use crate::{
     control::{Arrival, Control, Queue, Stream},
     counter::Counter,
     endpoint::GiveUp,
-    engine::{Found, Scene, Store, endpoint::find, guess::stop_guessing},
-    packet::{Bytes, Segment, flag},
+    engine::{Found, Payload, Scene, Store, endpoint::find, guess::stop_guessing},
+    packet::{Segment, flag},
     record::{About, Kind, Progress},
     reply::ReplyDecoder,
 };
@@ -33,11 +33,11 @@ const TLS_HANDSHAKE: [u8; 2] = [22, 3];
 /// A connection is first seen by what its server says, since anybody can send a SYN, and on a wide range of
 /// control ports not everything is FTP.
 #[cfg_attr(target_arch = "bpf", inline(never))]
-pub(super) fn greeting<P: Bytes>(packet: &P, segment: &Segment) -> Greeting {
+pub(super) fn greeting<P: Payload>(packet: &P, segment: &Segment) -> Greeting {
     if segment.length < 4 || segment.flags & (flag::SYN | flag::RST | flag::FIN) != 0 {
         return Greeting::Other;
     }
-    match packet.load::<4>(segment.payload as usize) {
+    match packet.peek::<4>(segment.payload) {
         Some([a, b, c, d])
             if (b'1'..=b'6').contains(&a)
                 && b.is_ascii_digit()
@@ -67,14 +67,8 @@ pub fn begin<S: Store>(store: &S, scene: &Scene) {
             }
         }
         Found::Held(mut control) => {
-            let mut stream = control.from_server;
-            let again = match stream.take(segment.sequence, segment.length) {
-                Arrival::Foreign => true,
-                Arrival::New { .. } => control.ended_at != 0,
-                Arrival::Old => false,
-            };
-            if again {
-                end(store, &mut control, GiveUp::ServerClosed, store.now());
+            if is_another(&control, segment) {
+                end(store, &mut control, GiveUp::ServerClosed);
                 open(&mut control, store, scene);
                 if scene.blind != 0 {
                     store.adjust_blind(&flow.pair(), 1);
@@ -82,6 +76,17 @@ pub fn begin<S: Store>(store: &S, scene: &Scene) {
             }
         }
         Found::Busy => {}
+    }
+}
+
+/// Whether the segment, of the server's, belongs to another connection than the one that had the four-tuple.
+#[inline(always)]
+pub(super) fn is_another(control: &Control, segment: &Segment) -> bool {
+    let mut stream = control.from_server;
+    match stream.take(segment.sequence, segment.length) {
+        Arrival::Foreign => true,
+        Arrival::New { .. } => control.ended_at != 0,
+        Arrival::Old => false,
     }
 }
 
@@ -127,19 +132,19 @@ fn open<S: Store>(control: &mut Control, store: &S, scene: &Scene) {
     control.client_visible = 0;
     control.blind = scene.blind;
     control.fins = 0;
-    tell_session(store, control, Progress::Opened, now);
+    tell_session(store, control, Progress::Opened);
     if control.blind != 0 {
-        tell_session(store, control, Progress::Blind, now);
+        tell_session(store, control, Progress::Blind);
     }
 }
 
 #[inline(always)]
-pub(super) fn tell_session<S: Store>(store: &S, control: &Control, progress: Progress, now: u64) {
+pub(super) fn tell_session<S: Store>(store: &S, control: &Control, progress: Progress) {
     store.tell_session(|session| {
         session.kind = Kind::Session as u32;
         session.progress = progress as u32;
         session.id = control.id;
-        session.at = now;
+        session.at = store.now();
         session.fingerprint = control.fingerprint;
         session.flow = control.flow;
         session.pad = 0;
@@ -148,9 +153,9 @@ pub(super) fn tell_session<S: Store>(store: &S, control: &Control, progress: Pro
 
 /// Whether the segment ends like a line. Ciphertext that begins like a reply does not end like one as well.
 #[cfg_attr(target_arch = "bpf", inline(never))]
-pub(super) fn ends_line<P: Bytes>(packet: &P, segment: &Segment) -> bool {
+pub(super) fn ends_line<P: Payload>(packet: &P, segment: &Segment) -> bool {
     let end = segment.payload + segment.length;
-    packet.load::<2>(end as usize - 2) == Some(*b"\r\n")
+    packet.peek::<2>(end - 2) == Some(*b"\r\n")
 }
 
 /// After CCC the control connection is in clear text again (RFC 4217, section 12.3). The reply that says so is
@@ -166,18 +171,18 @@ pub(super) fn see_again<S: Store>(store: &S, control: &mut Control) {
 
 /// The control connection is over.
 #[inline(always)]
-pub fn end<S: Store>(store: &S, control: &mut Control, how: GiveUp, now: u64) {
+pub fn end<S: Store>(store: &S, control: &mut Control, how: GiveUp) {
     if control.ended_at != 0 {
         return;
     }
-    control.ended_at = now;
+    control.ended_at = store.now();
     control.early.length = 0;
     stop_guessing(store, control);
     if let Some(code) = control.reply.cut() {
         store.count(Counter::Undecodable);
-        tell_line(store, control, About::Undecodable, code, now);
+        tell_line(store, control, About::Undecodable, code);
     }
-    give_up(store, control, how, now);
+    give_up(store, control, how);
     release(store, control);
-    tell_session(store, control, Progress::Ended, now);
+    tell_session(store, control, Progress::Ended);
 }

@@ -21,11 +21,12 @@ use crate::{
 pub fn programs(control_ports: &[u16], rights: Rights) -> Vec<Check> {
     const NAME: &str = "programs";
     let load = |hook| {
-        load_object(&Settings {
+        let settings = Settings {
             control_ports: control_ports.to_vec(),
             hook,
             log: false,
-        })
+        };
+        load_object(&settings, None)
     };
     // Everything at once; where that fails, what is always needed.
     let (loaded, xdp) = match load(Hook::Xdp) {

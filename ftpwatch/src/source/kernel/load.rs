@@ -4,7 +4,7 @@ use std::io;
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader, Pod,
-    maps::{Array, HashMap, Map, MapData, MapError},
+    maps::{HashMap, Map, MapData, MapError},
     programs::{Program, ProgramError},
 };
 
@@ -14,8 +14,8 @@ use crate::{error::Error, escape::printable};
 /// The kernel half, built from source by the build script.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ftpwatch-ebpf"));
 
-/// In an entry of the map `PORTS`: this is a control port.
-const CONTROL_PORT: u64 = 1 << 63;
+/// The kernel half's variable `CONTROL_PORTS`: a bit for each port, which says whether it is one.
+type ControlPorts = [u32; (1 << 16) / 32];
 
 /// What the programs are loaded with.
 #[derive(Clone, Debug)]
@@ -33,15 +33,24 @@ pub struct Settings {
 /// # Errors
 ///
 /// When this host cannot be watched: privilege, or what the kernel lacks.
-pub fn load(settings: &Settings) -> Result<Ebpf, Error> {
+pub fn load(settings: &Settings, room: Option<u32>) -> Result<Ebpf, Error> {
     let level = if settings.log {
         aya_log::Level::Debug as u8
     } else {
         0
     };
-    let mut ebpf = EbpfLoader::new()
+    let control_ports = bits(&settings.control_ports);
+    let mut loader = EbpfLoader::new();
+    if let Some(room) = room {
+        loader.map_max_entries("CONTROLS", room);
+        loader.map_max_entries("ENDPOINTS", room);
+        // Up to four keys for each endpoint.
+        loader.map_max_entries("INDEX", room.saturating_mul(4));
+    }
+    let mut ebpf = loader
         // With the level at zero the verifier takes the log calls out: they cost nothing.
         .override_global(aya_log::LEVEL, &level, false)
+        .override_global("CONTROL_PORTS", &control_ports, true)
         .load(OBJECT)
         .map_err(|error| load_error(&error))?;
     let wanted = |name: &str| name != "ftpwatch_xdp" || settings.hook == Hook::Xdp;
@@ -56,19 +65,15 @@ pub fn load(settings: &Settings) -> Result<Ebpf, Error> {
         }
         .map_err(|error| program_error(name, &error))?;
     }
-    set_control_ports(&mut ebpf, &settings.control_ports)?;
     Ok(ebpf)
 }
 
-fn set_control_ports(ebpf: &mut Ebpf, ports: &[u16]) -> Result<(), Error> {
-    let map = ebpf.map_mut("PORTS").ok_or_else(|| missing("PORTS"))?;
-    let mut entries: Array<_, [u64; 2]> = map.try_into().map_err(map_error)?;
+fn bits(ports: &[u16]) -> ControlPorts {
+    let mut bits = [0; _];
     for &port in ports {
-        entries
-            .set(u32::from(port), [CONTROL_PORT, 0], 0)
-            .map_err(map_error)?;
+        bits[usize::from(port / 32)] |= 1 << (port % 32);
     }
-    Ok(())
+    bits
 }
 
 /// The map `name`, to keep.

@@ -1,0 +1,89 @@
+//! Bytes that are looked at eight at a time, where one at a time would be slow.
+
+/// How many bytes a window has at most. A power of two: the kernel masks indexes with it.
+pub const WINDOW_BYTES: u32 = 1024;
+
+/// Some bytes of a payload.
+pub trait Window {
+    /// The byte at `at`.
+    fn byte(&self, at: u32) -> u8;
+
+    /// The eight bytes from `at` on, the first one lowest. Those beyond the end may be anything.
+    fn word(&self, at: u32) -> u64;
+
+    /// `number`. The kernel's verifier follows what it knows of a number down every way through the code, and finds
+    /// too many of them; of this one it knows nothing.
+    #[inline(always)]
+    fn forget(&self, number: u32) -> u32 {
+        number
+    }
+
+    /// [`find`]. The kernel calls it out of line.
+    #[inline(always)]
+    fn find(&self, at: u32, end: u32, one: u8, other: u8) -> u32 {
+        find(self, at, end, one, other)
+    }
+}
+
+impl Window for [u8] {
+    #[inline(always)]
+    fn byte(&self, at: u32) -> u8 {
+        self.get(at as usize).copied().unwrap_or_default()
+    }
+
+    #[inline(always)]
+    fn word(&self, at: u32) -> u64 {
+        let rest = self.get(at as usize..).unwrap_or_default();
+        match rest.first_chunk() {
+            Some(bytes) => u64::from_le_bytes(*bytes),
+            None => rest
+                .iter()
+                .rev()
+                .fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        }
+    }
+}
+
+/// What a decoder took of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// How many bytes.
+    pub bytes: u32,
+    /// They completed something.
+    pub complete: bool,
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = 0x8080_8080_8080_8080;
+
+/// The high bit of each byte that is zero. (Above the lowest of these, some that are not.)
+#[inline(always)]
+const fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word & HIGHS
+}
+
+/// Where, from `at` up to `end`, the first byte is that is `one` or `other`; `end` where there is none.
+#[inline(always)]
+pub fn find<W: Window + ?Sized>(window: &W, at: u32, end: u32, one: u8, other: u8) -> u32 {
+    let (one, other) = (ONES * one as u64, ONES * other as u64);
+    let mut at = at;
+    for _ in 0..WINDOW_BYTES / 8 {
+        if at >= end {
+            break;
+        }
+        let word = window.word(at);
+        let hits = zeros(word ^ one) | zeros(word ^ other);
+        if hits != 0 {
+            // All bits below the lowest hit: one in each byte up to its own.
+            let below = hits.wrapping_sub(1) & !hits & ONES;
+            at += (below.wrapping_mul(ONES) >> 56) as u32 - 1;
+            break;
+        }
+        at += 8;
+    }
+    let at = window.forget(at);
+    if at < end { at } else { end }
+}
+
+#[cfg(test)]
+mod tests;

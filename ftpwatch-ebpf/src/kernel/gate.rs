@@ -1,0 +1,128 @@
+//! What is asked about every packet.
+//!
+//! Global variables, which the kernel keeps in array maps of one entry. Their address stands in the instruction, so that
+//! asking is a load: no call, and for the compiler nothing that it has to save registers for.
+
+use core::{arch::asm, cell::UnsafeCell};
+
+use ftpwatch_common::engine::Blindness;
+
+/// How many ports there are.
+const PORTS: usize = 1 << 16;
+
+/// A number that several processors share.
+#[repr(transparent)]
+struct Count(UnsafeCell<u32>);
+
+// SAFETY: it is read as one word, and changed by an atomic instruction.
+unsafe impl Sync for Count {}
+
+impl Count {
+    const ZERO: Self = Self(UnsafeCell::new(0));
+
+    #[inline(always)]
+    fn get(&self) -> u32 {
+        // SAFETY: the pointer is valid, and the word is never read half written.
+        unsafe { self.0.get().read_volatile() }
+    }
+
+    #[inline(always)]
+    fn add(&self, delta: i32) {
+        // SAFETY: the pointer is valid. (`core` has no 32-bit atomics for BPF.)
+        unsafe {
+            asm!("lock *(u32 *)({cell} + 0) += {delta}", cell = in(reg) self.0.get(), delta = in(reg) i64::from(delta));
+        }
+    }
+}
+
+/// The control ports, a bit each. Apart from the counts, and small: of everybody else's packets this alone is looked
+/// at for both ports. The loader sets it.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".data.ports")]
+static CONTROL_PORTS: [Count; PORTS / 32] = [Count::ZERO; PORTS / 32];
+
+/// What changes.
+#[repr(C)]
+struct Gate {
+    /// By port, how many endpoints are being watched.
+    pending: [Count; PORTS],
+    /// By port, how many handshakes have a SYN-ACK and lack the last ACK.
+    half_open: [Count; PORTS],
+    /// How many control connections are encrypted.
+    blind: Count,
+    /// How many guesses are being followed.
+    guesses: Count,
+}
+
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".bss.gate")]
+static GATE: Gate = Gate {
+    pending: [Count::ZERO; PORTS],
+    half_open: [Count::ZERO; PORTS],
+    blind: Count::ZERO,
+    guesses: Count::ZERO,
+};
+
+/// The count of `port`, or of the group of ports that it is in.
+#[inline(always)]
+fn of<const N: usize>(counts: &[Count; N], port: u16) -> &Count {
+    let mut index = u64::from(port) / (PORTS / N) as u64;
+    // The kernel forgets a port's bounds where its bytes are swapped; the compiler knows them, and would leave a plain
+    // mask out.
+    //
+    // SAFETY: the mask is the length less one, which is a power of two: it bounds the index.
+    unsafe {
+        asm!("{0} &= {mask}", inout(reg) index, mask = const N - 1, options(pure, nomem, nostack));
+        counts.get_unchecked(index as usize)
+    }
+}
+
+/// Whether `port` is a control port.
+#[inline(always)]
+pub fn is_control(port: u16) -> bool {
+    of(&CONTROL_PORTS, port).get() >> (port % 32) & 1 != 0
+}
+
+/// Whether endpoints with this port are being watched.
+#[inline(always)]
+pub fn is_pending(port: u16) -> bool {
+    of(&GATE.pending, port).get() != 0
+}
+
+/// Whether a handshake on this port lacks its last ACK.
+#[inline(always)]
+pub fn is_half_open(port: u16) -> bool {
+    of(&GATE.half_open, port).get() != 0
+}
+
+/// Changes both counts of `port`.
+#[inline(always)]
+pub fn adjust(port: u16, pending: i32, half_open: i32) {
+    if pending != 0 {
+        of(&GATE.pending, port).add(pending);
+    }
+    if half_open != 0 {
+        of(&GATE.half_open, port).add(half_open);
+    }
+}
+
+/// How much there is that cannot be read.
+#[inline(always)]
+pub fn blindness() -> Blindness {
+    Blindness {
+        sessions: GATE.blind.get().into(),
+        guesses: GATE.guesses.get().into(),
+    }
+}
+
+/// Changes how many control connections are encrypted.
+#[inline(always)]
+pub fn adjust_blind(delta: i32) {
+    GATE.blind.add(delta);
+}
+
+/// Changes how many guesses are being followed.
+#[inline(always)]
+pub fn adjust_guesses(delta: i32) {
+    GATE.guesses.add(delta);
+}
