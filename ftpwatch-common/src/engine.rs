@@ -141,7 +141,7 @@ pub trait Store {
     /// [`say`], unless there is no endpoint (`id` is zero).
     fn say(&self, id: u64, said: Said);
     /// [`advertise`]. `control` is `scene.flow`'s, and held.
-    fn advertise(&self, control: &mut Control, sequence: u32);
+    fn advertise(&self, control: &mut Control, sequence: u32) -> u64;
     /// [`rejected`].
     fn rejected(&self, scene: &Scene);
     /// [`guess`].

@@ -20,6 +20,8 @@ pub enum Said {
     Acknowledged,
     /// The reply was sent again.
     Resent,
+    /// Its address and port were advertised again to its client, by a reply that ends at this sequence number.
+    Shadowed(u32),
     /// The client sent a transfer command.
     Command([u8; 4]),
     /// 125 or 150.
@@ -50,6 +52,7 @@ impl Said {
             Self::Released => (6, 0),
             Self::Resent => (7, 0),
             Self::Replaced => (8, 0),
+            Self::Shadowed(reply_end) => (9, reply_end),
         };
         (kind << 32) | value as u64
     }
@@ -68,7 +71,8 @@ impl Said {
             5 => Self::GaveUp(GiveUp::from_number(value as u8)),
             6 => Self::Released,
             7 => Self::Resent,
-            _ => Self::Replaced,
+            8 => Self::Replaced,
+            _ => Self::Shadowed(value),
         }
     }
 }
@@ -113,6 +117,12 @@ fn hear<S: Store>(store: &S, endpoint: &mut Endpoint, said: Said) -> Option<Why>
         }
         Said::GaveUp(how) => return give_up(store, endpoint, how),
         Said::Released => endpoint.released = 1,
+        // Another control connection of the client's, as its own has not turned away from it: a SYN can only be the newer
+        // one's, so the older one's absence proves nothing. Not so where both are one, seen before and after address
+        // translation: the reply has the same sequence numbers then.
+        Said::Shadowed(reply_end) if endpoint.released == 0 && endpoint.reply_end != reply_end => {
+            endpoint.missed |= missed::SHADOWED;
+        }
         Said::Replaced => {
             endpoint.released = 1;
             return give_up(store, endpoint, GiveUp::Replaced);
@@ -226,7 +236,6 @@ pub fn publish<S: Store>(store: &S, endpoint: &mut Endpoint) -> bool {
     store.count(Counter::Advertised);
     let flow = &endpoint.flow;
     endpoint.previous = store.index(&IndexKey::new(flow.server, endpoint.port, flow.client));
-    shadow(store, endpoint);
     // Found first, there second: a SYN cannot come before the reply has gone by.
     let mut indexed = true;
     for_each_key(endpoint.address, &endpoint.flow, endpoint.port, |key| {
@@ -251,20 +260,6 @@ pub fn forget_keys<S: Store>(store: &S, endpoint: &Endpoint) {
             store.remove_index(key);
         }
     });
-}
-
-/// Two control connections of one client were given the same address and port: a SYN can only be the
-/// newer one's, so the older one's absence proves nothing. Not so where both are one, seen before and after
-/// address translation: the reply has the same sequence numbers then.
-#[inline(always)]
-fn shadow<S: Store>(store: &S, newer: &Endpoint) {
-    if let Found::Held(mut endpoint) = store.endpoint(newer.previous)
-        && endpoint.control != newer.control
-        && endpoint.reply_end != newer.reply_end
-        && endpoint.released == 0
-    {
-        endpoint.missed |= missed::SHADOWED;
-    }
 }
 
 /// The endpoint at `address`:`port` that was advertised to `client`, else the last one that was advertised

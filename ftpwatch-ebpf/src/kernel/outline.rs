@@ -93,12 +93,12 @@ pub extern "C" fn reply(control: *mut Control) -> u32 {
 /// [`engine::advertise`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn advertise(control: *mut Control, sequence: u32) -> u32 {
+pub extern "C" fn advertise(control: *mut Control, sequence: u32) -> u64 {
     // SAFETY: the caller holds the entry, and lends it.
-    if let Some(control) = unsafe { control.as_mut() } {
-        engine::advertise(&Maps, control, sequence);
+    match unsafe { control.as_mut() } {
+        Some(control) => engine::advertise(&Maps, control, sequence),
+        None => 0,
     }
-    0
 }
 
 /// [`engine::end`].

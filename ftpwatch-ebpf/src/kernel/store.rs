@@ -292,8 +292,8 @@ impl Store for Maps {
     }
 
     #[inline(always)]
-    fn advertise(&self, control: &mut Control, sequence: u32) {
-        outline::advertise(control, sequence);
+    fn advertise(&self, control: &mut Control, sequence: u32) -> u64 {
+        outline::advertise(control, sequence)
     }
 
     #[inline(always)]

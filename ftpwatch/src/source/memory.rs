@@ -383,8 +383,8 @@ impl Store for Memory {
         }
     }
 
-    fn advertise(&self, control: &mut Control, sequence: u32) {
-        engine::advertise(self, control, sequence);
+    fn advertise(&self, control: &mut Control, sequence: u32) -> u64 {
+        engine::advertise(self, control, sequence)
     }
 
     fn rejected(&self, scene: &Scene) {

@@ -67,7 +67,8 @@ impl<S: Store> Replies<'_, S> {
         if says_nothing(self.control) {
             self.control.queue.pop();
         } else if self.store.reply(self.control) {
-            self.store.advertise(self.control, self.sequence);
+            let previous = self.store.advertise(self.control, self.sequence);
+            self.store.say(previous, Said::Shadowed(self.sequence));
         }
     }
 }
@@ -199,11 +200,13 @@ impl<S: Store> Reply<'_, S> {
     }
 }
 
-/// The reply just completed advertises an endpoint, and ends before `sequence`.
+/// The reply just completed advertises an endpoint, and ends before `sequence`. Returns the endpoint that had its
+/// address, port and client before, or zero: it is the caller's to tell it that, as the kernel's stack has no room for one
+/// below the other.
 #[inline(always)]
-pub fn advertise<S: Store>(store: &S, control: &mut Control, sequence: u32) {
+pub fn advertise<S: Store>(store: &S, control: &mut Control, sequence: u32) -> u64 {
     let Advertised::Endpoint(address, port) = control.reply.advertised() else {
-        return;
+        return 0;
     };
     let address = address.unwrap_or(control.flow.server);
     let id = store.new_id();
@@ -218,11 +221,13 @@ pub fn advertise<S: Store>(store: &S, control: &mut Control, sequence: u32) {
         endpoint.code = control.reply.code();
         endpoint.client_visible = control.client_visible;
         endpoint.text = *control.reply.text();
-        publish(store, endpoint)
+        (publish(store, endpoint), endpoint.previous)
     });
-    if stored == Some(true) {
+    let (stored, previous) = stored.unwrap_or_default();
+    if stored {
         control.current = id;
         control.reply_end = sequence;
         control.awaiting = 1;
     }
+    previous
 }
