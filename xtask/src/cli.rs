@@ -18,6 +18,8 @@ pub enum Chore {
     Run { ftpwatch_args: Vec<OsString> },
     /// Run the tests.
     Test { quick: bool, filters: Vec<String> },
+    /// Measure.
+    Bench { names: Vec<String> },
     /// Build the demo and become it.
     Demo,
     /// Run each fuzz target for so long.
@@ -38,6 +40,7 @@ Commands:
   demo                     see ftpwatch find a broken FTP server, in network namespaces of its own
   build [CARGO ARGS]       build target/release/ftpwatch
   test [--quick] [FILTER…] run the tests, those that need root too; --quick leaves these out
+  bench [NAME…]            measure what ftpwatch costs: a packet, a transfer, the ring buffer; best on a quiet machine
   fuzz [SECONDS]           feed the decoders, the engine and the capture reader what libFuzzer comes up with: each for
                            SECONDS (60), from the captures on
   verifier                 print how many instructions the kernel verified, program by program
@@ -81,6 +84,7 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Chore> {
         },
         "setup" => setup(&mut parser)?,
         "test" => test(&mut parser)?,
+        "bench" => bench(&mut parser)?,
         "fuzz" => fuzz(&mut parser)?,
         "demo" => alone(&mut parser, Chore::Demo)?,
         "verifier" => alone(&mut parser, Chore::Verifier)?,
@@ -114,6 +118,18 @@ fn test(parser: &mut lexopt::Parser) -> Result<Chore> {
         }
     }
     Ok(Chore::Test { quick, filters })
+}
+
+fn bench(parser: &mut lexopt::Parser) -> Result<Chore> {
+    let mut names = Vec::new();
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Chore::Help(HELP)),
+            Value(name) => names.push(name.string()?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Chore::Bench { names })
 }
 
 /// For how long each target is fuzzed where nobody says.
@@ -195,6 +211,16 @@ mod tests {
         for line in ["fuzz 0", "fuzz -1", "fuzz soon", "fuzz 1 2"] {
             assert!(parsed(line).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn bench_takes_names() {
+        let chore = |names: &[&str]| Chore::Bench {
+            names: names.iter().map(ToString::to_string).collect(),
+        };
+        assert_eq!(parsed("bench").unwrap(), chore(&[]));
+        assert_eq!(parsed("bench live ring").unwrap(), chore(&["live", "ring"]));
+        assert!(parsed("bench --all").is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The chores, one file each.
 
+mod bench;
 mod build;
 mod ci;
 mod demo;
@@ -9,6 +10,7 @@ mod setup;
 mod test;
 mod verifier;
 
+pub use bench::bench;
 pub use build::build;
 pub use ci::ci;
 pub use demo::demo;
