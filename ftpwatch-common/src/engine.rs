@@ -142,8 +142,6 @@ pub trait Store {
     fn say(&self, id: u64, said: Said);
     /// [`advertise`]. `control` is `scene.flow`'s, and held.
     fn advertise(&self, control: &mut Control, sequence: u32) -> u64;
-    /// [`rejected`].
-    fn rejected(&self, scene: &Scene);
     /// [`guess`].
     fn guess(&self, scene: &Scene) -> u64;
     /// [`early_byte`] for each of the `length` bytes from `first` on.
@@ -296,10 +294,11 @@ pub fn take<P: Payload, S: Store>(
     }
 }
 
-/// Takes in an ICMP message. Only an error about a segment to or from a port that is being watched is of
-/// interest.
+/// Looks at an ICMP message. Returns whether it is an error about a segment to or from a port that is being watched:
+/// then [`rejected`] is due.
 #[inline(always)]
-pub fn take_icmp<B: Bytes, S: Store>(bytes: &B, store: &S, icmp: Icmp, scene: &mut Scene) {
+#[must_use]
+pub fn look_icmp<B: Bytes, S: Store>(bytes: &B, store: &S, icmp: Icmp, scene: &mut Scene) -> bool {
     let Scene {
         segment,
         source,
@@ -307,11 +306,8 @@ pub fn take_icmp<B: Bytes, S: Store>(bytes: &B, store: &S, icmp: Icmp, scene: &m
         rejection,
         ..
     } = scene;
-    if icmp.read(bytes, rejection, segment, source, destination)
+    icmp.read(bytes, rejection, segment, source, destination)
         && (store.is_pending(segment.destination) || store.is_pending(segment.source))
-    {
-        store.rejected(scene);
-    }
 }
 
 /// Calls `each` with the keys under which a SYN finds an endpoint: its control connection's server

@@ -11,7 +11,7 @@ mod setup;
 mod test;
 mod verifier;
 
-pub use bench::{read as bench_read, traffic};
+pub use bench::{bench, read as bench_read, traffic};
 pub use build::build;
 pub use ci::ci;
 pub use demo::demo;

@@ -30,6 +30,7 @@ fn start(chore: Chore) -> anyhow::Result<()> {
         Chore::Build { cargo_args } => command::build(&cargo_args),
         Chore::Run { ftpwatch_args } => command::run(ftpwatch_args),
         Chore::Test { quick, filters } => command::test(quick, &filters),
+        Chore::Bench { names } => command::bench(&names),
         Chore::Demo => command::demo(),
         Chore::Fuzz { seconds } => command::fuzz(seconds),
         Chore::Docs => command::docs(),

@@ -235,7 +235,7 @@ pub(super) fn blank(endpoint: &mut Endpoint, its_flow: &Flow, now: u64) {
 pub fn publish<S: Store>(store: &S, endpoint: &mut Endpoint) -> bool {
     store.count(Counter::Advertised);
     let flow = &endpoint.flow;
-    endpoint.previous = store.index(&IndexKey::new(flow.server, endpoint.port, flow.client));
+    endpoint.previous = own(store, flow, endpoint.port);
     // Found first, there second: a SYN cannot come before the reply has gone by.
     let mut indexed = true;
     for_each_key(endpoint.address, &endpoint.flow, endpoint.port, |key| {
@@ -255,11 +255,28 @@ pub fn publish<S: Store>(store: &S, endpoint: &mut Endpoint) -> bool {
 /// Takes the endpoint's keys out of the index, unless they are another's by now.
 #[inline(always)]
 pub fn forget_keys<S: Store>(store: &S, endpoint: &Endpoint) {
-    for_each_key(endpoint.address, &endpoint.flow, endpoint.port, |key| {
-        if store.index(key) == endpoint.id {
-            store.remove_index(key);
-        }
-    });
+    let (flow, own) = (&endpoint.flow, &endpoint.address);
+    forget_key(store, endpoint, &flow.server, &flow.client);
+    forget_key(store, endpoint, &flow.server, &Address::ANY);
+    if *own != flow.server {
+        forget_key(store, endpoint, own, &flow.client);
+        forget_key(store, endpoint, own, &Address::ANY);
+    }
+}
+
+// In the kernel a key is not to be on the stack while other functions are called.
+#[cfg_attr(target_arch = "bpf", inline(never))]
+fn forget_key<S: Store>(store: &S, endpoint: &Endpoint, address: &Address, client: &Address) {
+    let key = IndexKey::new(*address, endpoint.port, *client);
+    if store.index(&key) == endpoint.id {
+        store.remove_index(&key);
+    }
+}
+
+/// The endpoint that the control connection's client was given at this port before, or zero.
+#[cfg_attr(target_arch = "bpf", inline(never))]
+fn own<S: Store>(store: &S, flow: &Flow, port: u16) -> u64 {
+    store.index(&IndexKey::new(flow.server, port, flow.client))
 }
 
 /// The endpoint at `address`:`port` that was advertised to `client`, else the last one that was advertised

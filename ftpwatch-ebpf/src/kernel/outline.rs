@@ -37,18 +37,28 @@ pub extern "C" fn look_xdp(context: *mut xdp_md) -> u32 {
     programs::look(&Frame::new(context), Link::Ethernet)
 }
 
-/// [`programs::control`], on tc.
+/// [`programs::take`], on tc, with Ethernet headers.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn control_skb(context: *mut __sk_buff, interest: u32) -> u32 {
-    programs::control(&Skb::new(context), interest)
+pub extern "C" fn take_ether(context: *mut __sk_buff) -> u32 {
+    programs::take(&Skb::new(context), Link::Ethernet);
+    0
 }
 
-/// [`programs::control`], on XDP.
+/// [`programs::take`], on tc, without.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn control_xdp(context: *mut xdp_md, interest: u32) -> u32 {
-    programs::control(&Frame::new(context), interest)
+pub extern "C" fn take_ip(context: *mut __sk_buff) -> u32 {
+    programs::take(&Skb::new(context), Link::Ip);
+    0
+}
+
+/// [`programs::take`], on XDP.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn take_xdp(context: *mut xdp_md) -> u32 {
+    programs::take(&Frame::new(context), Link::Ethernet);
+    0
 }
 
 /// [`engine::say`], with a packed [`Said`].

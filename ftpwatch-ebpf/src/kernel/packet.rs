@@ -29,8 +29,8 @@ pub trait Packet {
     /// [`look`](super::programs::look), out of line.
     fn look(&self, link: Link) -> u32;
 
-    /// [`control`](super::programs::control), out of line.
-    fn control(&self, interest: u32) -> u32;
+    /// [`take`](super::programs::take), out of line.
+    fn take(&self, link: Link);
 }
 
 /// From the packet's first byte to the end of what is linear.

@@ -83,21 +83,23 @@ fn classify<P: Packet>(packet: &P, link: Link) {
         Glance::Unclear => true,
     };
     if of_interest {
-        take(packet, link);
+        packet.take(link);
     }
 }
 
 /// A packet that may be of interest.
-#[inline(never)]
-fn take<P: Packet>(packet: &P, link: Link) {
-    let Some(interest) = unpack(packet.look(link)) else {
+#[inline(always)]
+pub fn take<P: Packet>(packet: &P, link: Link) {
+    let found = packet.look(link);
+    if found == REJECTED {
+        outline::rejected();
+        return;
+    }
+    let Some(interest) = unpack(found) else {
         return;
     };
-    let mut late = false;
-    if interest.to_server || interest.from_server {
-        late = packet.control(pack(interest)) != 0;
-    }
-    if late {
+    let of_control = interest.to_server || interest.from_server;
+    if of_control && control(packet, interest) {
         outline::late();
     }
     if interest.data {
@@ -105,16 +107,24 @@ fn take<P: Packet>(packet: &P, link: Link) {
     }
 }
 
-/// Takes the segment into the scene, if it is of interest. Returns the interest, packed.
+/// The part of [`engine::take`] that is about control connections. Returns whether [`outline::late`] is due.
+#[inline(always)]
+fn control<P: Packet>(packet: &P, interest: Interest) -> bool {
+    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+        return false;
+    };
+    // SAFETY: the scratch space is this processor's own, and its scene is used here alone.
+    let scene = unsafe { &mut (*scratch).scene };
+    engine::take(&Copied(packet), &Maps, scene, interest).late
+}
+
+/// Takes the segment into the scene, if it is of interest. Returns the interest, packed, or [`REJECTED`].
 #[inline(always)]
 pub fn look<P: Packet>(packet: &P, link: Link) -> u32 {
     let linear = packet.linear();
     match walk(&linear, link, packet.total()) {
         Ok(segment) => see(&linear, segment),
-        Err(Skip::Icmp(icmp)) => {
-            take_icmp(packet, icmp);
-            0
-        }
+        Err(Skip::Icmp(icmp)) => look_icmp(packet, icmp),
         Err(Skip::Short) => look_slowly(packet, link),
         Err(_) => 0,
     }
@@ -168,21 +178,16 @@ fn scene() -> Option<&'static mut Scene> {
     }
 }
 
-/// The part of [`engine::take`] that is about control connections. Returns whether [`outline::late`] is due.
-#[inline(always)]
-pub fn control<P: Packet>(packet: &P, interest: u32) -> u32 {
-    let (Some(scratch), Some(interest)) = (SCRATCH.get_ptr_mut(0), unpack(interest)) else {
-        return 0;
-    };
-    // SAFETY: the scratch space is this processor's own, and its scene is used here alone.
-    let scene = unsafe { &mut (*scratch).scene };
-    u32::from(engine::take(&Copied(packet), &Maps, scene, interest).late)
-}
-
 /// An ICMP message, whose quotation is read by copying: errors are rare.
 #[inline(never)]
-fn take_icmp<P: Packet>(packet: &P, icmp: Icmp) {
-    if let Some(scene) = scene() {
-        engine::take_icmp(&Copied(packet), &Maps, icmp, scene);
+fn look_icmp<P: Packet>(packet: &P, icmp: Icmp) -> u32 {
+    if let Some(scene) = scene()
+        && engine::look_icmp(&Copied(packet), &Maps, icmp, scene)
+    {
+        return REJECTED;
     }
+    0
 }
+
+/// An ICMP error about a segment of interest, where otherwise there is a packed interest.
+const REJECTED: u32 = 1 << 3;

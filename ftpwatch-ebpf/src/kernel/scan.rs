@@ -25,6 +25,8 @@ pub struct Chunk {
     /// What comes next in the packet, and how much of that there is.
     offset: u32,
     left: u32,
+    /// Not all could be read.
+    failed: u32,
     /// See [`Window::forget`].
     forgotten: u32,
 }
@@ -91,7 +93,6 @@ struct Scan<'a, S, V> {
     source: &'a S,
     chunk: *mut Chunk,
     visitor: &'a mut V,
-    failed: u32,
 }
 
 /// Shows `visitor` the `length` bytes at `offset`. `false` when not all could be read.
@@ -107,12 +108,12 @@ pub fn scan<S: Packet, V: Visit>(source: &S, offset: u32, length: u32, visitor: 
         (*chunk).end = 0;
         (*chunk).offset = offset;
         (*chunk).left = length;
+        (*chunk).failed = 0;
     }
     let mut scan = Scan {
         source,
         chunk,
         visitor,
-        failed: 0,
     };
     // A loop that the verifier follows byte by byte exceeds its limit at 128 bytes; a callback it follows
     // a few times only (kernel 5.17).
@@ -126,7 +127,9 @@ pub fn scan<S: Packet, V: Visit>(source: &S, offset: u32, length: u32, visitor: 
             0,
         )
     };
-    scan.failed == 0 && ran >= 0
+    // SAFETY: as above.
+    let failed = unsafe { (*chunk).failed };
+    failed == 0 && ran >= 0
 }
 
 /// Some bytes: at least one. Non-zero ends the loop.
@@ -136,7 +139,7 @@ unsafe extern "C" fn each<S: Packet, V: Visit>(_: u32, scan: *mut c_void) -> i64
     // SAFETY: the chunk is in a map's value, and this processor's own.
     let chunk = unsafe { &mut *scan.chunk };
     if chunk.at >= chunk.end && !load(scan.source, chunk) {
-        scan.failed = 1;
+        chunk.failed = 1;
         return 1;
     }
     let (at, end) = (chunk.at, chunk.end);

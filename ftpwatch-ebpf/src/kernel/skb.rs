@@ -57,7 +57,10 @@ impl Packet for Skb {
     }
 
     #[inline(always)]
-    fn control(&self, interest: u32) -> u32 {
-        outline::control_skb(self.skb, interest)
+    fn take(&self, link: Link) {
+        match link {
+            Link::Ethernet => outline::take_ether(self.skb),
+            Link::Ip => outline::take_ip(self.skb),
+        };
     }
 }

@@ -297,11 +297,6 @@ impl Store for Maps {
     }
 
     #[inline(always)]
-    fn rejected(&self, _: &Scene) {
-        outline::rejected();
-    }
-
-    #[inline(always)]
     fn guess(&self, _: &Scene) -> u64 {
         outline::guess()
     }

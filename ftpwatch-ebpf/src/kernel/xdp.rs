@@ -54,7 +54,7 @@ impl Packet for Frame {
     }
 
     #[inline(always)]
-    fn control(&self, interest: u32) -> u32 {
-        outline::control_xdp(self.context, interest)
+    fn take(&self, _: Link) {
+        outline::take_xdp(self.context);
     }
 }

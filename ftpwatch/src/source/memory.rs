@@ -100,7 +100,10 @@ impl Memory {
             Ok(segment) => segment,
             Err(skip) => {
                 if let Skip::Icmp(icmp) = skip {
-                    engine::take_icmp(&packet, self, icmp, &mut { Scene::EMPTY });
+                    let mut scene = Scene::EMPTY;
+                    if engine::look_icmp(&packet, self, icmp, &mut scene) {
+                        engine::rejected(self, &scene);
+                    }
                 }
                 return Err(skip);
             }
@@ -385,10 +388,6 @@ impl Store for Memory {
 
     fn advertise(&self, control: &mut Control, sequence: u32) -> u64 {
         engine::advertise(self, control, sequence)
-    }
-
-    fn rejected(&self, scene: &Scene) {
-        engine::rejected(self, scene);
     }
 
     fn guess(&self, scene: &Scene) -> u64 {

@@ -104,6 +104,11 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// The process's number.
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Waits for an event of which `wanted` holds, one that came already included.
     #[track_caller]
     pub fn wait_for(&mut self, what: &str, wanted: impl Fn(&Event) -> bool) -> Event {

@@ -10,6 +10,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use super::test::run_as_root;
+use crate::{cargo, install};
 use traffic::{Content, Form, Format, WHOLE, Writer};
 
 pub use read::read;
@@ -34,4 +36,13 @@ fn capture(file: &Path, packets: u64, snaplen: u32) -> Result<Content> {
         traffic::write(&mut Writer::new(out, form)?, packets)
     };
     write().with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Measures what ftpwatch costs, all of it or what is named: figures for people, which neither pass nor fail.
+pub fn bench(names: &[String]) -> Result<()> {
+    install::toolchain()?;
+    install::for_tests()?;
+    let mut bench = run_as_root("bench")?;
+    bench.args(["--package", "ftpwatch", "--bench", "suite", "--"]);
+    cargo::run(bench.args(names))
 }

@@ -33,7 +33,17 @@ const CAPTURES: &str = "FTPWATCH_CAPTURES";
 
 /// `cargo test SELECTION -- --ignored`, built as the user and run as root.
 pub fn privileged(selection: &[&str]) -> Result<Command> {
-    let mut test = cargo(["test"]);
+    let mut test = run_as_root("test")?;
+    // They wait for time-outs most of the time, so several of them fit on a processor.
+    let threads = thread::available_parallelism().map_or(4, |cores| cores.get() * 3);
+    test.args(selection).args(["--", "--ignored"]);
+    test.arg(format!("--test-threads={threads}"));
+    Ok(test)
+}
+
+/// `cargo COMMAND`, one that builds programs as the user, which it then runs as root.
+pub fn run_as_root(command: &str) -> Result<Command> {
+    let mut test = cargo([command]);
     let servers = install::servers_dir()?;
     let captures = env::var_os(CAPTURES);
     let mut environment = vec![(OsStr::new("FTPWATCH_SERVERS"), servers.as_os_str())];
@@ -50,9 +60,5 @@ pub fn privileged(selection: &[&str]) -> Result<Command> {
         test.arg("--config")
             .arg(format!("target.'cfg(all())'.runner = {runner:?}"));
     }
-    // They wait for time-outs most of the time, so several of them fit on a processor.
-    let threads = thread::available_parallelism().map_or(4, |cores| cores.get() * 3);
-    test.args(selection).args(["--", "--ignored"]);
-    test.arg(format!("--test-threads={threads}"));
     Ok(test)
 }

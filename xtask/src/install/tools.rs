@@ -28,7 +28,7 @@ pub const FOR_BUILDING: [Tool; 1] = [Tool {
 pub const FOR_DEMO: [Tool; 2] = [NAMESPACES, CURL];
 
 /// What the tests on real traffic are made of.
-pub const FOR_TESTS: [Tool; 9] = [
+pub const FOR_TESTS: [Tool; 10] = [
     NAMESPACES,
     CURL,
     TSHARK,
@@ -36,6 +36,11 @@ pub const FOR_TESTS: [Tool; 9] = [
         program: "nft",
         packages: &["nftables"],
         why: "the faults that tests make: dropped, rejected and translated packets",
+    },
+    Tool {
+        program: "valgrind",
+        packages: &["valgrind"],
+        why: "counts the instructions of the decoder, for `cargo xtask bench counts`",
     },
     Tool {
         program: "tcpdump",
