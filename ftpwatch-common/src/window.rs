@@ -25,22 +25,40 @@ pub trait Window {
     }
 }
 
-impl Window for [u8] {
+/// A copy of some bytes, with room for the word that begins at the last: so that nothing has to be asked before a word is
+/// read.
+#[derive(Clone, Debug)]
+pub struct Copy([u8; CHUNK + 8]);
+
+const CHUNK: usize = WINDOW_BYTES as usize;
+
+impl Default for Copy {
+    fn default() -> Self {
+        Self([0; CHUNK + 8])
+    }
+}
+
+impl Copy {
+    /// Copies as many of `bytes` as there is room for. Returns how many.
+    #[inline]
+    pub fn fill(&mut self, bytes: &[u8]) -> u32 {
+        let length = bytes.len().min(CHUNK);
+        self.0[..length].copy_from_slice(&bytes[..length]);
+        length as u32
+    }
+}
+
+impl Window for Copy {
     #[inline(always)]
     fn byte(&self, at: u32) -> u8 {
-        self.get(at as usize).copied().unwrap_or_default()
+        self.0[at as usize & (CHUNK - 1)]
     }
 
     #[inline(always)]
     fn word(&self, at: u32) -> u64 {
-        let rest = self.get(at as usize..).unwrap_or_default();
-        match rest.first_chunk() {
-            Some(bytes) => u64::from_le_bytes(*bytes),
-            None => rest
-                .iter()
-                .rev()
-                .fold(0, |word, byte| word << 8 | u64::from(*byte)),
-        }
+        let at = at as usize & (CHUNK - 1);
+        let bytes = self.0[at..].first_chunk();
+        bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes))
     }
 }
 

@@ -23,7 +23,7 @@ use ftpwatch_common::{
     engine::{self, Blindness, Found, Payload, Request, Said, Scene, Store, Visit},
     packet::{self, Bytes, Glance, Link, Segment, Skip},
     record::{Line, Record, Session},
-    window::WINDOW_BYTES,
+    window::{self, WINDOW_BYTES},
 };
 
 use crate::tracker::Truth;
@@ -435,11 +435,12 @@ impl Payload for Captured<'_> {
         };
         let rest = self.0.get(offset..).unwrap_or_default();
         let shown = rest.get(..length).unwrap_or(rest);
-        for window in shown.chunks(WINDOW_BYTES as usize) {
-            let end = window.len() as u32;
+        let mut window = window::Copy::default();
+        for bytes in shown.chunks(WINDOW_BYTES as usize) {
+            let end = window.fill(bytes);
             let mut at = 0;
             while at < end {
-                at += visitor.take(window, at, end);
+                at += visitor.take(&window, at, end);
             }
         }
         rest.len() >= length

@@ -2,7 +2,7 @@
 
 use super::netns::Namespace;
 use super::process::Process;
-use super::{SOON, client};
+use super::{SOON, client, wait_until};
 use rustix::process::Signal;
 use std::net::{IpAddr, SocketAddr};
 
@@ -40,7 +40,23 @@ impl Capture {
         Capture(process)
     }
 
+    /// What has passed by now.
     pub fn stop(self) -> Vec<Packet> {
+        let mut asked = 0;
+        wait_until("tcpdump has shown what it was given", SOON, || {
+            // It answers on standard error: "tcpdump: 12 packets captured, 12 packets received by filter, 0 …".
+            let said = self.0.stderr.text();
+            let answers = || said.lines().filter(|line| line.contains(" captured, "));
+            if answers().count() < asked {
+                return None;
+            }
+            if answers().last().is_some_and(has_shown_all) {
+                return Some(());
+            }
+            asked += 1;
+            self.0.signal(Signal::USR1);
+            None
+        });
         self.0.signal(Signal::INT);
         self.0
             .wait(SOON)
@@ -50,6 +66,13 @@ impl Capture {
             .filter_map(Packet::read)
             .collect()
     }
+}
+
+/// Whether the first two numbers of an answer are the same.
+fn has_shown_all(answer: &str) -> bool {
+    let numbers = answer.split(|c: char| !c.is_ascii_digit());
+    let mut numbers = numbers.filter_map(|number| number.parse::<u64>().ok());
+    numbers.next() == numbers.next()
 }
 
 impl Packet {
