@@ -50,7 +50,7 @@ impl Capture {
             if answers().count() < asked {
                 return None;
             }
-            if answers().last().is_some_and(has_shown_all) {
+            if answers().next_back().is_some_and(has_shown_all) {
                 return Some(());
             }
             asked += 1;
