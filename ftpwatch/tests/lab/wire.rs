@@ -50,7 +50,13 @@ impl Capture {
             if answers().count() < asked {
                 return None;
             }
-            if answers().next_back().is_some_and(has_shown_all) {
+            let shown: Vec<u64> = answers().filter_map(first_number).collect();
+            // Each answer it comes to between two looks at what it is given: when nothing was new at three of them, there
+            // is nothing left. (How much it was given, it says as well, but with what its filter kept from it.)
+            if let [.., first, second, third] = shown[..]
+                && first == second
+                && second == third
+            {
                 return Some(());
             }
             asked += 1;
@@ -68,11 +74,10 @@ impl Capture {
     }
 }
 
-/// Whether the first two numbers of an answer are the same.
-fn has_shown_all(answer: &str) -> bool {
-    let numbers = answer.split(|c: char| !c.is_ascii_digit());
-    let mut numbers = numbers.filter_map(|number| number.parse::<u64>().ok());
-    numbers.next() == numbers.next()
+fn first_number(answer: &str) -> Option<u64> {
+    answer
+        .split(|c: char| !c.is_ascii_digit())
+        .find_map(|number| number.parse().ok())
 }
 
 impl Packet {
