@@ -37,6 +37,8 @@ struct Port {
 pub struct Ports {
     ports: BTreeMap<u16, Port>,
     advertised: u64,
+    /// Ports were advertised that are not remembered: how far the range reaches is not known.
+    overflowed: bool,
     last: Option<bool>,
     turns: u32,
     since_look: usize,
@@ -65,6 +67,8 @@ impl Ports {
         if (room && self.ports.len() < PORTS) || self.ports.contains_key(&port) {
             self.ports.entry(port).or_default();
             self.advertised += 1;
+        } else {
+            self.overflowed = true;
         }
         None
     }
@@ -76,7 +80,8 @@ impl Ports {
             *self.ports.last_key_value()?.0,
         );
         let distinct = u64::try_from(self.ports.len()).unwrap_or(u64::MAX);
-        let known = self.advertised >= RANGE_KNOWN && distinct <= self.advertised / 2;
+        let known =
+            !self.overflowed && self.advertised >= RANGE_KNOWN && distinct <= self.advertised / 2;
         let apart = (high - low).max(APART);
         let outside = port > high.saturating_add(apart) || port < low.saturating_sub(apart);
         (known && outside && !self.outside_told).then_some(Pattern::PortOutside {

@@ -296,6 +296,18 @@ fn a_port_outside_the_range() {
     assert_eq!(history.learn_all([on(51_234)]), []);
 }
 
+/// A range larger than what is remembered has no end that is known.
+#[test]
+fn a_range_that_is_too_large_to_remember() {
+    let mut history = History::default();
+    let on = |port| Made { port, ..MADE };
+    let range = || (20_000..45_000).map(on);
+    assert_eq!(history.learn_all(range()), []);
+    assert_eq!(history.learn_all(range()), []);
+    assert_eq!(history.learn_all(range()), []);
+    assert_eq!(history.learn_all([on(60_000)]), []);
+}
+
 #[test]
 fn all_given_up_at_once() {
     let mut history = History::default();
