@@ -80,18 +80,20 @@ impl Tracker {
         let mut keys: Vec<u64> = self.endpoints.keys().copied().collect();
         keys.sort_unstable();
         for key in keys {
-            self.refresh(key, truth);
-            self.settle(key, now, truth);
-            if self
-                .endpoints
-                .get(&key)
-                .is_some_and(|w| w.outcome.is_none())
-            {
-                self.conclude(key, Outcome::Unknown, now);
-            }
+            self.settle_for_good(key, now, truth);
         }
         for session in self.sessions.finish(now) {
             self.tell_session(session);
+        }
+    }
+
+    /// The last word on an endpoint: what is not decided by now is unknown.
+    fn settle_for_good(&mut self, key: u64, now: u64, truth: &mut dyn Truth) {
+        self.refresh(key, truth);
+        self.settle(key, now, truth);
+        let watched = self.endpoints.get(&key);
+        if watched.is_some_and(|watched| watched.outcome.is_none()) {
+            self.conclude(key, Outcome::Unknown, now);
         }
     }
 
@@ -105,15 +107,7 @@ impl Tracker {
     pub(super) fn end_session(&mut self, id: u64, now: u64, truth: &mut dyn Truth) {
         let keys = self.sessions.open_endpoints(id);
         for key in keys {
-            self.refresh(key, truth);
-            self.settle(key, now, truth);
-            if self
-                .endpoints
-                .get(&key)
-                .is_some_and(|w| w.outcome.is_none())
-            {
-                self.conclude(key, Outcome::Unknown, now);
-            }
+            self.settle_for_good(key, now, truth);
             self.forget(key);
         }
         if let Some(session) = self.sessions.end(id) {

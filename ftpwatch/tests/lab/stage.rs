@@ -109,23 +109,19 @@ impl Stage {
 
     /// vsftpd with nothing wrong, which listens on both versions of IP. Its client begins with IPv4.
     pub fn with_both_versions() -> Self {
-        let topology = Topology::new(Layout::Routed);
-        let setup = Setup::plain(topology.server_address(Family::V4))
-            .and_on(topology.server_address(Family::V6));
-        let stage = Stage {
-            family: Family::V4,
-            server: Kind::Vsftpd.start(&topology.server, &setup),
-            topology,
-        };
-        stage.client().greet();
-        stage
+        Stage::set_up(|topology, plain| plain.and_on(topology.server_address(Family::V6)))
     }
 
     /// vsftpd with nothing wrong, which takes AUTH TLS.
     pub fn with_tls() -> Self {
+        Stage::set_up(|_, plain| Setup { tls: true, ..plain })
+    }
+
+    /// vsftpd with nothing wrong, set up in another way than servers come.
+    fn set_up(change: impl FnOnce(&Topology, Setup) -> Setup) -> Self {
         let topology = Topology::new(Layout::Routed);
-        let mut setup = Setup::plain(topology.server_address(Family::V4));
-        setup.tls = true;
+        let plain = Setup::plain(topology.server_address(Family::V4));
+        let setup = change(&topology, plain);
         let stage = Stage {
             family: Family::V4,
             server: Kind::Vsftpd.start(&topology.server, &setup),
