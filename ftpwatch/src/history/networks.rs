@@ -63,16 +63,18 @@ impl Networks {
 
     /// The network of `client` fails, and others do not.
     pub fn one_fails(&mut self, client: Address) -> Option<Pattern> {
+        let network = network(client);
+        // First, as it ends here nearly always.
+        let tally = self.0.get(&network)?;
+        if tally.told || tally.connected > 0 {
+            return None;
+        }
         let (mut connected, mut failed) = (0, 0);
         for tally in self.0.values() {
             connected += tally.connected;
             failed += tally.failed;
         }
-        let network = network(client);
         let tally = self.0.get_mut(&network)?;
-        if tally.told || tally.connected > 0 {
-            return None;
-        }
         let chance = chance::of_none_of(tally.failed, failed, failed + connected);
         if chance >= SIGNIFICANT {
             return None;

@@ -111,6 +111,10 @@ impl Ports {
             return None;
         }
         self.since_look = 0;
+        // All connected, or all failed.
+        if self.turns < 2 {
+            return None;
+        }
         let (mut runs, mut counts) = (Vec::<(bool, Run)>::new(), [0_u64; 2]);
         let (mut connected, mut failed) = (0, 0);
         for (&port, tally) in &self.ports {
