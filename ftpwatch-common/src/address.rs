@@ -36,6 +36,35 @@ impl Address {
     }
 }
 
+/// A port in the network's order, as it stands in the header: most packets' ports are looked up and let go, and need not
+/// be turned around for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct WirePort(pub u16);
+
+impl WirePort {
+    /// From a port in host order.
+    #[inline(always)]
+    #[must_use]
+    pub const fn new(port: u16) -> Self {
+        Self(port.to_be())
+    }
+
+    /// In host order.
+    #[inline(always)]
+    #[must_use]
+    pub const fn host(self) -> u16 {
+        u16::from_be(self.0)
+    }
+
+    /// Its place in a table of all ports.
+    #[inline(always)]
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 impl From<IpAddr> for Address {
     fn from(ip: IpAddr) -> Self {
         match ip {

@@ -11,7 +11,7 @@
 use core::ops::DerefMut;
 
 use crate::{
-    address::{Address, Flow, IndexKey, Pair},
+    address::{Address, Flow, IndexKey, Pair, WirePort},
     control::{Control, HELD_BYTES},
     counter::Counter,
     endpoint::{Endpoint, GiveUp},
@@ -69,13 +69,14 @@ pub trait Store {
     // The first three are all that is asked about a packet of no interest: they have to cost next to nothing.
 
     /// Whether `port` is a control port.
-    fn is_control(&self, port: u16) -> bool;
+    fn is_control(&self, port: WirePort) -> bool;
     /// Whether endpoints with this port are being watched.
-    fn is_pending(&self, port: u16) -> bool;
+    fn is_pending(&self, port: WirePort) -> bool;
     /// Whether some of those have a handshake with SYN-ACK and without the last ACK.
-    fn is_half_open(&self, port: u16) -> bool;
+    fn is_half_open(&self, port: WirePort) -> bool;
     /// All that the gate knows of `port`.
     fn port(&self, port: u16) -> Port {
+        let port = WirePort::new(port);
         Port {
             control: self.is_control(port),
             pending: self.is_pending(port),
@@ -260,21 +261,26 @@ impl Interest {
     }
 }
 
-/// The gate: whether a segment is of interest, by its source port, destination port and flags. Of one without SYN and RST,
-/// as nearly all are, it asks for half-open handshakes only.
+/// The gate: whether a segment is of interest, by its source port, destination port and flags.
 #[inline(always)]
-pub fn gate<S: Store>(store: &S, from: u16, to: u16, flags: u8) -> Interest {
-    let data = if flags & (flag::SYN | flag::RST) == 0 {
+pub fn gate<S: Store>(store: &S, from: WirePort, to: WirePort, flags: u8) -> Interest {
+    Interest {
+        to_server: store.is_control(to),
+        from_server: store.is_control(from),
+        data: gate_data(store, from, to, flags),
+    }
+}
+
+/// The part of [`gate`] that is about data connections. Of a segment without SYN and RST, as nearly all are, it asks for
+/// half-open handshakes only.
+#[inline(always)]
+pub fn gate_data<S: Store>(store: &S, from: WirePort, to: WirePort, flags: u8) -> bool {
+    if flags & (flag::SYN | flag::RST) == 0 {
         store.is_half_open(to)
     } else if flags & (flag::SYN | flag::ACK) == flag::SYN {
         store.is_pending(to) || store.blindness().sessions > 0
     } else {
         store.is_pending(from) || store.is_half_open(to)
-    };
-    Interest {
-        to_server: store.is_control(to),
-        from_server: store.is_control(from),
-        data,
     }
 }
 
@@ -307,7 +313,7 @@ pub fn look_icmp<B: Bytes, S: Store>(bytes: &B, store: &S, icmp: Icmp, scene: &m
         ..
     } = scene;
     icmp.read(bytes, rejection, segment, source, destination)
-        && (store.is_pending(segment.destination) || store.is_pending(segment.source))
+        && (segment.ports().into_iter()).any(|port| store.is_pending(port))
 }
 
 /// Calls `each` with the keys under which a SYN finds an endpoint: its control connection's server

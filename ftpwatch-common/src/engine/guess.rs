@@ -7,7 +7,7 @@
 
 use super::{Scene, Store, endpoint::blank};
 use crate::{
-    address::{Flow, IndexKey, Pair},
+    address::{Flow, IndexKey, Pair, WirePort},
     control::Control,
     counter::Counter,
     record::Why,
@@ -53,7 +53,8 @@ pub fn guess<S: Store>(store: &S, scene: &Scene) -> u64 {
         client: scene.source,
         server: scene.destination,
     };
-    if port < FIRST_PASSIVE_PORT || store.is_control(port) || !store.is_blind(&pair) {
+    if port < FIRST_PASSIVE_PORT || store.is_control(WirePort::new(port)) || !store.is_blind(&pair)
+    {
         return 0;
     }
     if store.blindness().guesses >= GUESSES {

@@ -5,7 +5,7 @@
 
 use core::{arch::asm, cell::UnsafeCell};
 
-use ftpwatch_common::engine::Blindness;
+use ftpwatch_common::{address::WirePort, engine::Blindness};
 
 /// How many ports there are.
 const PORTS: usize = 1 << 16;
@@ -35,19 +35,20 @@ impl Count {
     }
 }
 
-/// The control ports, a bit each. Apart from the counts, and small: of everybody else's packets this alone is looked
-/// at for both ports. The loader sets it.
+/// The control ports, a bit each, in the order of ports as the network has them. Apart from the counts, and small: of
+/// everybody else's packets this alone is looked at for both ports. The loader sets it.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".data.ports")]
 static CONTROL_PORTS: [Count; PORTS / 32] = [Count::ZERO; PORTS / 32];
 
-/// What changes.
+/// What changes. By port means by port as the network has it: most packets are read, looked up and let go, and no port
+/// is turned around.
 #[repr(C)]
 struct Gate {
-    /// By port, how many endpoints are being watched.
-    pending: [Count; PORTS],
     /// By port, how many handshakes have a SYN-ACK and lack the last ACK.
     half_open: [Count; PORTS],
+    /// By port, how many endpoints are being watched.
+    pending: [Count; PORTS],
     /// How many control connections are encrypted.
     blind: Count,
     /// How many guesses are being followed.
@@ -57,47 +58,55 @@ struct Gate {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".bss.gate")]
 static GATE: Gate = Gate {
-    pending: [Count::ZERO; PORTS],
     half_open: [Count::ZERO; PORTS],
+    pending: [Count::ZERO; PORTS],
     blind: Count::ZERO,
     guesses: Count::ZERO,
 };
 
 /// The count of `port`, or of the group of ports that it is in.
 #[inline(always)]
-fn of<const N: usize>(counts: &[Count; N], port: u16) -> &Count {
-    let mut index = u64::from(port) / (PORTS / N) as u64;
+fn of<const N: usize>(counts: &[Count; N], port: WirePort) -> &Count {
+    let mut index = port.index() / (PORTS / N);
     // The kernel forgets a port's bounds where its bytes are swapped; the compiler knows them, and would leave a plain
     // mask out.
     //
     // SAFETY: the mask is the length less one, which is a power of two: it bounds the index.
     unsafe {
         asm!("{0} &= {mask}", inout(reg) index, mask = const N - 1, options(pure, nomem, nostack));
-        counts.get_unchecked(index as usize)
+        counts.get_unchecked(index)
     }
+}
+
+/// Whether one of the two may be a control port: it is one, or is near one as the network has them. A client's ports
+/// are not near a well-known one.
+#[inline(always)]
+pub fn is_near_control(from: WirePort, to: WirePort) -> bool {
+    of(&CONTROL_PORTS, from).get() != 0 || of(&CONTROL_PORTS, to).get() != 0
 }
 
 /// Whether `port` is a control port.
 #[inline(always)]
-pub fn is_control(port: u16) -> bool {
-    of(&CONTROL_PORTS, port).get() >> (port % 32) & 1 != 0
+pub fn is_control(port: WirePort) -> bool {
+    of(&CONTROL_PORTS, port).get() >> (port.0 % 32) & 1 != 0
 }
 
 /// Whether endpoints with this port are being watched.
 #[inline(always)]
-pub fn is_pending(port: u16) -> bool {
+pub fn is_pending(port: WirePort) -> bool {
     of(&GATE.pending, port).get() != 0
 }
 
 /// Whether a handshake on this port lacks its last ACK.
 #[inline(always)]
-pub fn is_half_open(port: u16) -> bool {
+pub fn is_half_open(port: WirePort) -> bool {
     of(&GATE.half_open, port).get() != 0
 }
 
 /// Changes both counts of `port`.
 #[inline(always)]
 pub fn adjust(port: u16, pending: i32, half_open: i32) {
+    let port = WirePort::new(port);
     if pending != 0 {
         of(&GATE.pending, port).add(pending);
     }

@@ -1,12 +1,12 @@
 //! Where a packet's bytes are, whatever hook it came by.
 
-use core::{arch::asm, ffi::c_void, mem::MaybeUninit};
+use core::{arch::asm, ffi::c_void, hint::assert_unchecked, mem::MaybeUninit};
 
 use aya_ebpf::check_bounds_signed;
 use ftpwatch_common::{
     control::HELD_BYTES,
     engine::{Payload, Visit},
-    packet::{Bytes, Link},
+    packet::{Bytes, Direct, Head, Link},
 };
 
 use super::scan::scan;
@@ -87,6 +87,37 @@ impl Bytes for Linear {
             *word = u32::from_be(read as u32);
         }
         Some(words)
+    }
+}
+
+impl Direct for Linear {
+    #[inline(always)]
+    fn head(&self, offset: usize, length: usize) -> Option<impl Head> {
+        self.place(offset, length).map(At)
+    }
+}
+
+/// The address of bytes that can be read.
+struct At(usize);
+
+impl Head for At {
+    #[inline(always)]
+    fn byte<const AT: usize>(&self) -> u8 {
+        // SAFETY: who asked for the head asked for this byte.
+        unsafe { *((self.0 + AT) as *const u8) }
+    }
+
+    #[inline(always)]
+    fn half<const AT: usize>(&self) -> u16 {
+        let half: u64;
+        // The compiler would read byte by byte.
+        //
+        // SAFETY: as above. The instruction asks for no alignment, and leaves nothing above the sixteen bits.
+        unsafe {
+            asm!("{0} = *(u16 *)({1} + {at})", out(reg) half, in(reg) self.0, at = const AT, options(pure, readonly, nostack));
+            assert_unchecked(half <= 0xffff);
+        }
+        half as u16
     }
 }
 

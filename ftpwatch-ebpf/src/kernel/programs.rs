@@ -11,10 +11,11 @@ use aya_ebpf::{
 use ftpwatch_common::{
     counter::Counter,
     engine::{self, Interest, Request, Scene, Store as _},
-    packet::{Bytes, Glance, Icmp, Link, Segment, Skip, glance, walk},
+    packet::{Bytes, Icmp, Link, Segment, Skip, lets_go, walk},
 };
 
 use super::{
+    gate,
     maps::SCRATCH,
     outline,
     packet::{Copied, Packet},
@@ -77,12 +78,10 @@ unsafe extern "C" fn retire(index: u32, skb: *mut c_void) -> i64 {
 /// Most packets end here: without a call, so that no register has to be saved.
 #[inline(always)]
 fn classify<P: Packet>(packet: &P, link: Link) {
-    let of_interest = match glance(&packet.linear(), link) {
-        Glance::Nothing => false,
-        Glance::Segment(from, to, flags) => engine::gate(&Maps, from, to, flags).any(),
-        Glance::Unclear => true,
+    let dull = |from, to, flags| {
+        !gate::is_near_control(from, to) && !engine::gate_data(&Maps, from, to, flags)
     };
-    if of_interest {
+    if !lets_go(&packet.linear(), link, dull) {
         packet.take(link);
     }
 }
@@ -139,7 +138,8 @@ fn look_slowly<P: Packet>(packet: &P, link: Link) -> u32 {
 
 #[inline(always)]
 fn see<B: Bytes>(bytes: &B, segment: Segment) -> u32 {
-    let interest = engine::gate(&Maps, segment.source, segment.destination, segment.flags);
+    let [from, to] = segment.ports();
+    let interest = engine::gate(&Maps, from, to, segment.flags);
     let Some(scene) = scene().filter(|_| interest.any()) else {
         return 0;
     };

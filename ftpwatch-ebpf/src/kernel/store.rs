@@ -5,7 +5,7 @@ use aya_ebpf::{
     helpers::{bpf_get_smp_processor_id, bpf_jiffies64, bpf_ktime_get_ns},
 };
 use ftpwatch_common::{
-    address::{Flow, IndexKey, Pair},
+    address::{Flow, IndexKey, Pair, WirePort},
     control::Control,
     counter::Counter,
     endpoint::{Endpoint, GiveUp},
@@ -33,17 +33,17 @@ impl Store for Maps {
     type EndpointRef<'a> = Held<Endpoint>;
 
     #[inline(always)]
-    fn is_control(&self, port: u16) -> bool {
+    fn is_control(&self, port: WirePort) -> bool {
         gate::is_control(port)
     }
 
     #[inline(always)]
-    fn is_pending(&self, port: u16) -> bool {
+    fn is_pending(&self, port: WirePort) -> bool {
         gate::is_pending(port)
     }
 
     #[inline(always)]
-    fn is_half_open(&self, port: u16) -> bool {
+    fn is_half_open(&self, port: WirePort) -> bool {
         gate::is_half_open(port)
     }
 

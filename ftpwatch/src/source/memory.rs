@@ -16,12 +16,12 @@ use std::{
 use bytemuck::Zeroable;
 use foldhash::fast::RandomState;
 use ftpwatch_common::{
-    address::{Flow, IndexKey, Pair},
+    address::{Flow, IndexKey, Pair, WirePort},
     control::{Control, HELD_BYTES},
     counter::{COUNTERS, Counter},
     endpoint::{Endpoint, GiveUp},
     engine::{self, Blindness, Found, Payload, Request, Said, Scene, Store, Visit},
-    packet::{self, Bytes, Glance, Link, Segment, Skip},
+    packet::{self, Bytes, Link, Segment, Skip},
     record::{Line, Record, Session},
     window::{self, WINDOW_BYTES},
 };
@@ -70,7 +70,7 @@ impl Memory {
     pub fn new(control_ports: &[u16]) -> Self {
         let gates = vec![Cell::new(Gate::default()); 1 << 16].into_boxed_slice();
         for &port in control_ports {
-            gates[usize::from(port)].set(Gate(Gate::CONTROL));
+            gates[WirePort::new(port).index()].set(Gate(Gate::CONTROL));
         }
         Self {
             now: Cell::new(0),
@@ -108,7 +108,8 @@ impl Memory {
                 return Err(skip);
             }
         };
-        let interest = engine::gate(self, segment.source, segment.destination, segment.flags);
+        let [from, to] = segment.ports();
+        let interest = engine::gate(self, from, to, segment.flags);
         if interest.any() {
             let mut scene = Scene { ..Scene::EMPTY };
             if !scene.look(&packet, segment) {
@@ -130,10 +131,9 @@ impl Memory {
     #[inline]
     #[must_use]
     pub fn lets_go(&self, bytes: &[u8], link: Link) -> bool {
-        match packet::glance(bytes, link) {
-            Glance::Segment(from, to, flags) => !engine::gate(self, from, to, flags).any(),
-            Glance::Nothing | Glance::Unclear => false,
-        }
+        packet::lets_go(bytes, link, |from, to, flags| {
+            !engine::gate(self, from, to, flags).any()
+        })
     }
 
     /// The oldest record that was not taken yet.
@@ -245,22 +245,22 @@ impl Store for Memory {
     type EndpointRef<'a> = Held<Endpoint>;
 
     #[inline]
-    fn is_control(&self, port: u16) -> bool {
-        self.gates[usize::from(port)].get().has(Gate::CONTROL)
+    fn is_control(&self, port: WirePort) -> bool {
+        self.gates[port.index()].get().has(Gate::CONTROL)
     }
 
     #[inline]
-    fn is_pending(&self, port: u16) -> bool {
-        self.gates[usize::from(port)].get().has(Gate::PENDING)
+    fn is_pending(&self, port: WirePort) -> bool {
+        self.gates[port.index()].get().has(Gate::PENDING)
     }
 
     #[inline]
-    fn is_half_open(&self, port: u16) -> bool {
-        self.gates[usize::from(port)].get().has(Gate::HALF_OPEN)
+    fn is_half_open(&self, port: WirePort) -> bool {
+        self.gates[port.index()].get().has(Gate::HALF_OPEN)
     }
 
     fn adjust_port(&self, port: u16, pending: i32, half_open: i32) {
-        let at = usize::from(port);
+        let at = WirePort::new(port).index();
         let [waiting, handshakes] = &mut self.waiting.borrow_mut()[at];
         *waiting += i64::from(pending);
         *handshakes += i64::from(half_open);

@@ -111,9 +111,9 @@ impl Bench {
     /// Panics unless no port is waited for, of all there are.
     pub fn assert_all_ports_shut(&mut self) {
         let counts = self.variable::<GATE_BYTES>(".bss.gate");
-        let open: Vec<usize> = (0..2 << 16)
+        let open: Vec<u16> = (0..2_usize << 16)
             .filter(|at| count(&counts, *at) != 0)
-            .map(|at| at & 0xffff)
+            .map(|at| u16::from_be(at as u16))
             .collect();
         assert_eq!(open, [0; 0], "ports at which the gate stays open");
     }
@@ -193,11 +193,11 @@ impl Store for Bench {
     fn port(&mut self, port: u16) -> Port {
         let control = self.variable::<CONTROL_BYTES>(".data.ports");
         let counts = self.variable::<GATE_BYTES>(".bss.gate");
-        let port = usize::from(port);
+        let port = usize::from(port.to_be());
         Port {
             control: control[port / 8] >> (port % 8) & 1 != 0,
-            pending: count(&counts, port) != 0,
-            half_open: count(&counts, (1 << 16) + port) != 0,
+            half_open: count(&counts, port) != 0,
+            pending: count(&counts, (1 << 16) + port) != 0,
         }
     }
 

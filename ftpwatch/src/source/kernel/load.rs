@@ -14,7 +14,7 @@ use crate::{error::Error, escape::printable};
 /// The kernel half, built from source by the build script.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ftpwatch-ebpf"));
 
-/// The kernel half's variable `CONTROL_PORTS`: a bit for each port, which says whether it is one.
+/// The kernel half's variable `CONTROL_PORTS`: a bit for each port, in the network's order, which says whether it is one.
 type ControlPorts = [u32; (1 << 16) / 32];
 
 /// What the programs are loaded with.
@@ -79,7 +79,7 @@ pub fn give_back() {
 
 fn bits(ports: &[u16]) -> ControlPorts {
     let mut bits = [0; _];
-    for &port in ports {
+    for port in ports.iter().map(|port| port.to_be()) {
         bits[usize::from(port / 32)] |= 1 << (port % 32);
     }
     bits
