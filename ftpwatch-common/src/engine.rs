@@ -53,10 +53,22 @@ pub enum Found<T> {
     Held(T),
 }
 
+/// What is asked about every packet, most of which are of no interest. It has to cost next to nothing.
+pub trait Ports {
+    /// Whether `port` is a control port.
+    fn is_control(&self, port: WirePort) -> bool;
+    /// Whether endpoints with this port are being watched.
+    fn is_pending(&self, port: WirePort) -> bool;
+    /// Whether some of those have a handshake with SYN-ACK and without the last ACK.
+    fn is_half_open(&self, port: WirePort) -> bool;
+    /// How much there is that cannot be read.
+    fn blindness(&self) -> Blindness;
+}
+
 /// Where state is kept: BPF maps in the kernel, hash maps on the host.
 ///
 /// Counting, and telling of what was lost, is the store's own duty wherever it says so.
-pub trait Store {
+pub trait Store: Ports {
     /// A control connection, held.
     type ControlRef<'a>: DerefMut<Target = Control>
     where
@@ -66,14 +78,6 @@ pub trait Store {
     where
         Self: 'a;
 
-    // The first three are all that is asked about a packet of no interest: they have to cost next to nothing.
-
-    /// Whether `port` is a control port.
-    fn is_control(&self, port: WirePort) -> bool;
-    /// Whether endpoints with this port are being watched.
-    fn is_pending(&self, port: WirePort) -> bool;
-    /// Whether some of those have a handshake with SYN-ACK and without the last ACK.
-    fn is_half_open(&self, port: WirePort) -> bool;
     /// All that the gate knows of `port`.
     fn port(&self, port: u16) -> Port {
         let port = WirePort::new(port);
@@ -120,8 +124,6 @@ pub trait Store {
     /// Forgets the key.
     fn remove_index(&self, key: &IndexKey);
 
-    /// How much there is that cannot be read. Asked about every SYN.
-    fn blindness(&self) -> Blindness;
     /// Whether these two hosts have a control connection that is encrypted.
     fn is_blind(&self, pair: &Pair) -> bool;
     /// Changes how many encrypted control connections these two hosts have.
@@ -263,24 +265,24 @@ impl Interest {
 
 /// The gate: whether a segment is of interest, by its source port, destination port and flags.
 #[inline(always)]
-pub fn gate<S: Store>(store: &S, from: WirePort, to: WirePort, flags: u8) -> Interest {
+pub fn gate<P: Ports>(ports: &P, from: WirePort, to: WirePort, flags: u8) -> Interest {
     Interest {
-        to_server: store.is_control(to),
-        from_server: store.is_control(from),
-        data: gate_data(store, from, to, flags),
+        to_server: ports.is_control(to),
+        from_server: ports.is_control(from),
+        data: gate_data(ports, from, to, flags),
     }
 }
 
 /// The part of [`gate`] that is about data connections. Of a segment without SYN and RST, as nearly all are, it asks for
 /// half-open handshakes only.
 #[inline(always)]
-pub fn gate_data<S: Store>(store: &S, from: WirePort, to: WirePort, flags: u8) -> bool {
+pub fn gate_data<P: Ports>(ports: &P, from: WirePort, to: WirePort, flags: u8) -> bool {
     if flags & (flag::SYN | flag::RST) == 0 {
-        store.is_half_open(to)
+        ports.is_half_open(to)
     } else if flags & (flag::SYN | flag::ACK) == flag::SYN {
-        store.is_pending(to) || store.blindness().sessions > 0
+        ports.is_pending(to) || ports.blindness().sessions > 0
     } else {
-        store.is_pending(from) || store.is_half_open(to)
+        ports.is_pending(from) || ports.is_half_open(to)
     }
 }
 

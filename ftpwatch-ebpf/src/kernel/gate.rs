@@ -3,9 +3,14 @@
 //! Global variables, which the kernel keeps in array maps of one entry. Their address stands in the instruction, so that
 //! asking is a load: no call, and for the compiler nothing that it has to save registers for.
 
-use core::{arch::asm, cell::UnsafeCell};
+use core::{arch::asm, cell::UnsafeCell, hint::assert_unchecked};
 
-use ftpwatch_common::{address::WirePort, engine::Blindness};
+use ftpwatch_common::{
+    address::WirePort,
+    engine::{Blindness, Ports},
+};
+
+use super::store::Maps;
 
 /// How many ports there are.
 const PORTS: usize = 1 << 16;
@@ -67,60 +72,89 @@ static GATE: Gate = Gate {
 /// The count of `port`, or of the group of ports that it is in.
 #[inline(always)]
 fn of<const N: usize>(counts: &[Count; N], port: WirePort) -> &Count {
-    let mut index = port.index() / (PORTS / N);
-    // The kernel forgets a port's bounds where its bytes are swapped; the compiler knows them, and would leave a plain
-    // mask out.
-    //
-    // SAFETY: the mask is the length less one, which is a power of two: it bounds the index.
+    let group = PORTS / N;
+    let mut place = (port.index() / group * size_of::<Count>()) & !(size_of::<Count>() - 1);
+    // SAFETY: there is a count for each of all ports, or for each group of as many. (The compiler would add to a copy of
+    // the address, and run out of registers.)
     unsafe {
-        asm!("{0} &= {mask}", inout(reg) index, mask = const N - 1, options(pure, nomem, nostack));
-        counts.get_unchecked(index)
+        asm!("{0} += {1}", inout(reg) place, in(reg) counts.as_ptr(), options(pure, nomem, nostack));
+        &*(place as *const Count)
     }
 }
 
-/// Whether one of the two may be a control port: it is one, or is near one as the network has them. A client's ports
-/// are not near a well-known one.
+/// `port`, for the kernel to see that it is one: it forgets a number's bounds where its bytes are swapped. The compiler
+/// knows them, and would leave a plain mask out.
 #[inline(always)]
-pub fn is_near_control(from: WirePort, to: WirePort) -> bool {
-    of(&CONTROL_PORTS, from).get() != 0 || of(&CONTROL_PORTS, to).get() != 0
+fn bounded(port: WirePort) -> WirePort {
+    let mut index = port.index();
+    // SAFETY: the instruction changes nothing but its register, which is a port's afterwards.
+    unsafe {
+        asm!("{0} &= 65535", inout(reg) index, options(pure, nomem, nostack));
+        assert_unchecked(index <= 0xffff);
+    }
+    WirePort(index as u16)
 }
 
-/// Whether `port` is a control port.
-#[inline(always)]
-pub fn is_control(port: WirePort) -> bool {
-    of(&CONTROL_PORTS, port).get() >> (port.0 % 32) & 1 != 0
+impl Ports for Maps {
+    #[inline(always)]
+    fn is_control(&self, port: WirePort) -> bool {
+        of(&CONTROL_PORTS, bounded(port)).get() >> (port.0 % 32) & 1 != 0
+    }
+
+    #[inline(always)]
+    fn is_pending(&self, port: WirePort) -> bool {
+        of(&GATE.pending, bounded(port)).get() != 0
+    }
+
+    #[inline(always)]
+    fn is_half_open(&self, port: WirePort) -> bool {
+        of(&GATE.half_open, bounded(port)).get() != 0
+    }
+
+    #[inline(always)]
+    fn blindness(&self) -> Blindness {
+        Blindness {
+            sessions: GATE.blind.get().into(),
+            guesses: GATE.guesses.get().into(),
+        }
+    }
 }
 
-/// Whether endpoints with this port are being watched.
-#[inline(always)]
-pub fn is_pending(port: WirePort) -> bool {
-    of(&GATE.pending, port).get() != 0
-}
+/// The ports of a packet in passing, as they stand in it.
+pub struct Passing;
 
-/// Whether a handshake on this port lacks its last ACK.
-#[inline(always)]
-pub fn is_half_open(port: WirePort) -> bool {
-    of(&GATE.half_open, port).get() != 0
+impl Ports for Passing {
+    /// Or near one, as the network has them: a client's ports are not near a well-known one.
+    #[inline(always)]
+    fn is_control(&self, port: WirePort) -> bool {
+        of(&CONTROL_PORTS, port).get() != 0
+    }
+
+    #[inline(always)]
+    fn is_pending(&self, port: WirePort) -> bool {
+        of(&GATE.pending, port).get() != 0
+    }
+
+    #[inline(always)]
+    fn is_half_open(&self, port: WirePort) -> bool {
+        of(&GATE.half_open, port).get() != 0
+    }
+
+    #[inline(always)]
+    fn blindness(&self) -> Blindness {
+        Maps.blindness()
+    }
 }
 
 /// Changes both counts of `port`.
 #[inline(always)]
 pub fn adjust(port: u16, pending: i32, half_open: i32) {
-    let port = WirePort::new(port);
+    let port = bounded(WirePort::new(port));
     if pending != 0 {
         of(&GATE.pending, port).add(pending);
     }
     if half_open != 0 {
         of(&GATE.half_open, port).add(half_open);
-    }
-}
-
-/// How much there is that cannot be read.
-#[inline(always)]
-pub fn blindness() -> Blindness {
-    Blindness {
-        sessions: GATE.blind.get().into(),
-        guesses: GATE.guesses.get().into(),
     }
 }
 

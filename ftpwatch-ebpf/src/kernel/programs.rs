@@ -10,12 +10,12 @@ use aya_ebpf::{
 };
 use ftpwatch_common::{
     counter::Counter,
-    engine::{self, Interest, Request, Scene, Store as _},
+    engine::{self, Interest, Ports as _, Request, Scene, Store as _},
     packet::{Bytes, Icmp, Link, Segment, Skip, lets_go, walk},
 };
 
 use super::{
-    gate,
+    gate::Passing,
     maps::SCRATCH,
     outline,
     packet::{Copied, Packet},
@@ -79,7 +79,9 @@ unsafe extern "C" fn retire(index: u32, skb: *mut c_void) -> i64 {
 #[inline(always)]
 fn classify<P: Packet>(packet: &P, link: Link) {
     let dull = |from, to, flags| {
-        !gate::is_near_control(from, to) && !engine::gate_data(&Maps, from, to, flags)
+        !Passing.is_control(from)
+            && !Passing.is_control(to)
+            && !engine::gate_data(&Passing, from, to, flags)
     };
     if !lets_go(&packet.linear(), link, dull) {
         packet.take(link);

@@ -5,11 +5,11 @@ use aya_ebpf::{
     helpers::{bpf_get_smp_processor_id, bpf_jiffies64, bpf_ktime_get_ns},
 };
 use ftpwatch_common::{
-    address::{Flow, IndexKey, Pair, WirePort},
+    address::{Flow, IndexKey, Pair},
     control::Control,
     counter::Counter,
     endpoint::{Endpoint, GiveUp},
-    engine::{Blindness, Found, Said, Scene, Store},
+    engine::{Found, Said, Scene, Store},
     record::{Line, Session, Why},
 };
 
@@ -31,21 +31,6 @@ pub struct Maps;
 impl Store for Maps {
     type ControlRef<'a> = Held<Control>;
     type EndpointRef<'a> = Held<Endpoint>;
-
-    #[inline(always)]
-    fn is_control(&self, port: WirePort) -> bool {
-        gate::is_control(port)
-    }
-
-    #[inline(always)]
-    fn is_pending(&self, port: WirePort) -> bool {
-        gate::is_pending(port)
-    }
-
-    #[inline(always)]
-    fn is_half_open(&self, port: WirePort) -> bool {
-        gate::is_half_open(port)
-    }
 
     #[inline(always)]
     fn adjust_port(&self, port: u16, pending: i32, half_open: i32) {
@@ -206,11 +191,6 @@ impl Store for Maps {
     fn remove_index(&self, key: &IndexKey) {
         // Failing means that it is gone already.
         let _ = INDEX.remove(key);
-    }
-
-    #[inline(always)]
-    fn blindness(&self) -> Blindness {
-        gate::blindness()
     }
 
     #[inline(always)]

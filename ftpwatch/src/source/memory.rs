@@ -20,7 +20,7 @@ use ftpwatch_common::{
     control::{Control, HELD_BYTES},
     counter::{COUNTERS, Counter},
     endpoint::{Endpoint, GiveUp},
-    engine::{self, Blindness, Found, Payload, Request, Said, Scene, Store, Visit},
+    engine::{self, Blindness, Found, Payload, Ports, Request, Said, Scene, Store, Visit},
     packet::{self, Bytes, Link, Segment, Skip},
     record::{Line, Record, Session},
     window::{self, WINDOW_BYTES},
@@ -240,10 +240,7 @@ fn slot<V>(value: Box<V>) -> Slot<V> {
     Rc::new(RefCell::new(Some(value)))
 }
 
-impl Store for Memory {
-    type ControlRef<'a> = Held<Control>;
-    type EndpointRef<'a> = Held<Endpoint>;
-
+impl Ports for Memory {
     #[inline]
     fn is_control(&self, port: WirePort) -> bool {
         self.gates[port.index()].get().has(Gate::CONTROL)
@@ -258,6 +255,15 @@ impl Store for Memory {
     fn is_half_open(&self, port: WirePort) -> bool {
         self.gates[port.index()].get().has(Gate::HALF_OPEN)
     }
+
+    fn blindness(&self) -> Blindness {
+        self.blindness.get()
+    }
+}
+
+impl Store for Memory {
+    type ControlRef<'a> = Held<Control>;
+    type EndpointRef<'a> = Held<Endpoint>;
 
     fn adjust_port(&self, port: u16, pending: i32, half_open: i32) {
         let at = WirePort::new(port).index();
@@ -334,10 +340,6 @@ impl Store for Memory {
 
     fn remove_index(&self, key: &IndexKey) {
         self.index.borrow_mut().remove(key);
-    }
-
-    fn blindness(&self) -> Blindness {
-        self.blindness.get()
     }
 
     fn is_blind(&self, pair: &Pair) -> bool {
