@@ -24,7 +24,7 @@ pub enum Kind {
 
 impl Kind {
     /// `TC_ACT_UNSPEC`, `XDP_PASS`.
-    const fn pass(self) -> i32 {
+    pub const fn pass(self) -> i32 {
         match self {
             Self::Tc => -1,
             Self::Xdp => 2,
@@ -51,29 +51,30 @@ pub enum Change {
     Chance { at: u16 },
 }
 
-fn instruction(code: u8, destination: u8, source: u8, offset: i16, immediate: i32) -> u64 {
+pub fn instruction(code: u8, destination: u8, source: u8, offset: i16, immediate: i32) -> u64 {
     u64::from(code)
         | u64::from(source << 4 | destination) << 8
         | u64::from(offset as u16) << 16
         | u64::from(immediate as u32) << 32
 }
 
-const MOV: u8 = 0xbf;
-const MOV_IMMEDIATE: u8 = 0xb7;
-const ADD_IMMEDIATE: u8 = 0x07;
+pub const MOV: u8 = 0xbf;
+pub const MOV_IMMEDIATE: u8 = 0xb7;
+pub const ADD_IMMEDIATE: u8 = 0x07;
 const DIV_IMMEDIATE: u8 = 0x37;
 const MOD_IMMEDIATE: u8 = 0x97;
-const AND_IMMEDIATE_32: u8 = 0x54;
+pub const AND_IMMEDIATE_32: u8 = 0x54;
 const LOAD_32: u8 = 0x61;
-const STORE_32: u8 = 0x63;
+pub const STORE_32: u8 = 0x63;
 const STORE_8: u8 = 0x73;
 const TO_BIG_ENDIAN: u8 = 0xdc;
 const IF_GREATER: u8 = 0x2d;
-const CALL: u8 = 0x85;
-const EXIT: u8 = 0x95;
-const LOAD_MAP: u8 = 0x18;
+pub const CALL: u8 = 0x85;
+pub const EXIT: u8 = 0x95;
+pub const LOAD_MAP: u8 = 0x18;
 const TAIL_CALL: i32 = 12;
-const RANDOM: i32 = 7;
+/// The helper that gives a number by chance.
+pub const RANDOM: i32 = 7;
 
 /// A program that lets every packet pass.
 pub fn nothing(kind: Kind) -> io::Result<OwnedFd> {
@@ -202,7 +203,8 @@ pub struct Run {
 /// `BPF_F_TEST_XDP_LIVE_FRAMES`: frames go on into the network stack.
 pub const LIVE_FRAMES: u32 = 1 << 1;
 
-fn load(kind: Kind, program: &[u64]) -> io::Result<OwnedFd> {
+/// Loads a program.
+pub fn load(kind: Kind, program: &[u64]) -> io::Result<OwnedFd> {
     let license = c"GPL";
     let load = Load {
         kind: kind as u32,
@@ -214,7 +216,8 @@ fn load(kind: Kind, program: &[u64]) -> io::Result<OwnedFd> {
     call(BPF_PROG_LOAD, &load).map(owned)
 }
 
-fn create(kind: u32, key: u32, value: u32, entries: u32) -> io::Result<OwnedFd> {
+/// Makes a map.
+pub fn create(kind: u32, key: u32, value: u32, entries: u32) -> io::Result<OwnedFd> {
     let create = Create {
         kind,
         key,
@@ -225,7 +228,8 @@ fn create(kind: u32, key: u32, value: u32, entries: u32) -> io::Result<OwnedFd> 
     call(BPF_MAP_CREATE, &create).map(owned)
 }
 
-fn update(map: RawFd, key: &[u8], value: &[u8]) -> io::Result<()> {
+/// Sets a key's value.
+pub fn update(map: RawFd, key: &[u8], value: &[u8]) -> io::Result<()> {
     let update = Update {
         map: map as u32,
         key: key.as_ptr() as u64,

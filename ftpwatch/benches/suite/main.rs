@@ -10,6 +10,7 @@ mod live;
 mod load;
 #[path = "../../tests/packets/mod.rs"]
 mod packets;
+mod parts;
 mod rig;
 mod scaling;
 mod series;
@@ -28,6 +29,11 @@ const BENCHMARKS: &[Benchmark] = &[
         "test_run",
         "a packet in the program, over one that does nothing",
         test_run::run,
+    ),
+    (
+        "parts",
+        "what the kernel takes for its part, which is the floor of the former",
+        parts::run,
     ),
     (
         "scaling",
