@@ -10,6 +10,9 @@ const BPF_MAP_CREATE: c_long = 0;
 const BPF_MAP_UPDATE_ELEM: c_long = 2;
 const BPF_PROG_LOAD: c_long = 5;
 const BPF_PROG_TEST_RUN: c_long = 10;
+const BPF_LINK_CREATE: c_long = 28;
+/// `BPF_TCX_INGRESS`, `BPF_TCX_EGRESS`.
+const TCX: [u32; 2] = [46, 47];
 
 const PROG_ARRAY: u32 = 3;
 
@@ -180,6 +183,16 @@ struct Update {
     flags: u64,
 }
 
+#[repr(C)]
+#[derive(Default)]
+struct Link {
+    program: u32,
+    interface: u32,
+    kind: u32,
+    flags: u32,
+    more: [u64; 2],
+}
+
 /// A run of a program.
 #[repr(C)]
 #[derive(Default)]
@@ -237,6 +250,21 @@ pub fn update(map: RawFd, key: &[u8], value: &[u8]) -> io::Result<()> {
         ..Update::default()
     };
     call(BPF_MAP_UPDATE_ELEM, &update).map(drop)
+}
+
+/// Attaches `program` to both directions of an interface of this thread's namespace, until what is returned is dropped.
+pub fn attach(program: &OwnedFd, interface: &str) -> io::Result<[OwnedFd; 2]> {
+    let interface = nix::net::if_::if_nametoindex(interface)?;
+    let attach = |kind| {
+        let link = Link {
+            program: program.as_raw_fd() as u32,
+            interface,
+            kind,
+            ..Link::default()
+        };
+        call(BPF_LINK_CREATE, &link).map(owned)
+    };
+    Ok([attach(TCX[0])?, attach(TCX[1])?])
 }
 
 /// Runs `program` so many times on the packet, with `flags`, in one system call.

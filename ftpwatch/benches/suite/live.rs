@@ -23,6 +23,8 @@ const TIMES: u32 = 200_000;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Watcher {
     Nobody,
+    /// A program that does nothing, where ftpwatch's would be.
+    Hook,
     Ftpwatch,
     Tcpdump,
     Conntrack,
@@ -35,6 +37,10 @@ pub fn run() -> Result<()> {
     let rows = [
         (none, Watcher::Nobody),
         (table.row("nobody again (A/A)", none), Watcher::Nobody),
+        (
+            table.row("the hook: a return-only program (tcx)", none),
+            Watcher::Hook,
+        ),
         (table.row("ftpwatch (tcx)", none), Watcher::Ftpwatch),
         (table.row("tcpdump 'tcp port 21'", none), Watcher::Tcpdump),
         (
@@ -43,6 +49,7 @@ pub fn run() -> Result<()> {
         ),
     ];
     let pass = assembly::nothing(Kind::Xdp)?;
+    let nothing = assembly::nothing(Kind::Tc)?;
     let mut talk = Conversation::between(
         (Family::V4.client(7), 40_000).into(),
         (Family::V4.server(10), 443).into(),
@@ -59,6 +66,8 @@ pub fn run() -> Result<()> {
             namespace.ip("link set lo up\nroute add blackhole default");
             let _watching = watch(&namespace, watcher);
             let taken = namespace.enter(|| -> Result<f64> {
+                let hook = watcher == Watcher::Hook;
+                let _links = hook.then(|| assembly::attach(&nothing, "lo")).transpose()?;
                 // The first frames are made, the others used again.
                 assembly::run(pass.as_raw_fd(), &bytes, TIMES / 10, LIVE_FRAMES)?;
                 let before = thread_time()?;
@@ -100,7 +109,7 @@ fn word(pair: &[u8]) -> u32 {
 /// Starts it, and waits until it looks.
 fn watch(namespace: &Namespace, watcher: Watcher) -> Option<(Process, Option<Directory>)> {
     match watcher {
-        Watcher::Nobody => None,
+        Watcher::Nobody | Watcher::Hook => None,
         Watcher::Ftpwatch => {
             let directory = Directory::new("bench");
             let ready = directory.path().join("ready");

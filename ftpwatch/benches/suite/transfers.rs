@@ -9,6 +9,7 @@ use anyhow::{Result, ensure};
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
+use crate::assembly::{self, Kind};
 use crate::lab::client::endpoint_of_227;
 use crate::lab::netns::{Namespace, cable};
 use crate::lab::server::{FILE, Setup, Vsftpd};
@@ -17,6 +18,15 @@ use crate::series::{Chance, Table};
 
 const ROUNDS: usize = 21;
 const TRANSFERS: u32 = 500;
+
+/// What looks on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Watcher {
+    Nobody,
+    /// Programs that do nothing, where ftpwatch's would be.
+    Hooks,
+    Ftpwatch,
+}
 
 /// Runs it, and prints the table.
 pub fn run() -> Result<()> {
@@ -35,15 +45,24 @@ pub fn run() -> Result<()> {
     let mut table = Table::new("µs");
     let without = table.row("without", 0);
     let rows = [
-        (without, false),
-        (table.row("without again (A/A)", without), false),
-        (table.row("with ftpwatch", without), true),
+        (without, Watcher::Nobody),
+        (table.row("without again (A/A)", without), Watcher::Nobody),
+        (
+            table.row("the hooks: return-only programs", without),
+            Watcher::Hooks,
+        ),
+        (table.row("with ftpwatch", without), Watcher::Ftpwatch),
     ];
+    let nothing = assembly::nothing(Kind::Tc)?;
     let mut order = Chance::new();
     for round in 0..=ROUNDS {
         for at in order.order(rows.len()) {
-            let (row, watched) = rows[at];
-            let watch = watched.then(|| {
+            let (row, watcher) = rows[at];
+            let hooks = watcher == Watcher::Hooks;
+            let _links = hooks
+                .then(|| server.enter(|| assembly::attach(&nothing, "s0")))
+                .transpose()?;
+            let watch = (watcher == Watcher::Ftpwatch).then(|| {
                 let watch = Watch::start_with(&server, &["s0"], &[]);
                 (pin(Pid::from_raw(watch.process_id() as i32), 0), watch)
             });
