@@ -2,6 +2,7 @@
 
 mod listeners;
 mod losses;
+mod service;
 
 use std::{
     fs,
@@ -26,6 +27,7 @@ use crate::{
 };
 use listeners::{Listeners, has_moved_on};
 use losses::Losses;
+use service::Service;
 
 /// How often interfaces and losses are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -93,6 +95,7 @@ struct Watch<'a> {
     output: Output,
     losses: Losses,
     listeners: Listeners,
+    service: Service,
     started: Instant,
     compared: Instant,
     shown: u64,
@@ -132,7 +135,7 @@ impl<'a> Watch<'a> {
             interfaces: kernel.attacher.names(),
             hook: kernel.attacher.hook_name().to_owned(),
         };
-        let watch = Self {
+        let mut watch = Self {
             options,
             kernel,
             tracker: Tracker::new(u64::try_from(analysis.timeout.as_nanos()).unwrap_or(u64::MAX)),
@@ -140,6 +143,7 @@ impl<'a> Watch<'a> {
             output: Output::new(analysis.format, analysis.show),
             losses: Losses::default(),
             listeners: Listeners::new(analysis.control_ports()),
+            service: Service::of_environment(),
             started: Instant::now(),
             compared: Instant::now(),
             shown: 0,
@@ -148,7 +152,7 @@ impl<'a> Watch<'a> {
         Ok(watch)
     }
 
-    fn say_ready(&self) -> Result<(), Error> {
+    fn say_ready(&mut self) -> Result<(), Error> {
         let Reporter {
             interfaces, hook, ..
         } = &self.reporter;
@@ -158,10 +162,11 @@ impl<'a> Watch<'a> {
                 interfaces.join(", ")
             );
         }
-        match &self.options.ready_file {
-            Some(path) => create_ready_file(path),
-            None => Ok(()),
+        if let Some(path) = &self.options.ready_file {
+            create_ready_file(path)?;
         }
+        self.service.say_ready(&self.reporter);
+        Ok(())
     }
 
     async fn until_told(&mut self, mut signals: Signals) -> Ended {
@@ -171,7 +176,11 @@ impl<'a> Watch<'a> {
             tokio::select! {
                 _ = signals.interrupt.recv() => return Ended::Told,
                 _ = signals.terminate.recv() => return Ended::Told,
-                _ = tick.tick() => self.look_around(),
+                _ = tick.tick() => {
+                    self.look_around();
+                    let (books, lost) = (self.tracker.books(), self.losses.total());
+                    self.service.say_alive(&self.reporter, books, lost);
+                }
                 () = self.kernel.wait() => {}
                 () = tokio::time::sleep(pause) => {}
             }
@@ -331,6 +340,7 @@ impl<'a> Watch<'a> {
     }
 
     fn finish(mut self, ended: Ended) -> Result<ExitCode, Error> {
+        self.service.say_stopping();
         if ended == Ended::ClosedPipe {
             return Ok(ExitCode::SUCCESS);
         }

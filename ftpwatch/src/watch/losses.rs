@@ -61,32 +61,29 @@ pub struct Losses {
     reports: Vec<LossReport>,
     /// What was lost outside the kernel half, for the summary.
     others: Vec<(u64, String)>,
+    /// All of it, in the kernel half and outside.
+    total: u64,
     unattached: Vec<String>,
 }
 
 impl Losses {
     /// Compares with the last time.
     pub fn compare(&mut self, counters: &[u64; COUNTERS]) -> Lost {
+        let before = std::mem::replace(&mut self.before, *counters);
         let lost = |counter: Counter| {
             let at = counter as usize;
-            counters[at].saturating_sub(self.before[at])
+            counters[at].saturating_sub(before[at])
         };
         for (counter, what, meaning) in COUNTED {
             let count = lost(counter);
             if count > 0 {
-                self.reports.push(LossReport {
-                    what,
-                    count,
-                    meaning: meaning.into(),
-                });
+                self.push(what, count, meaning.into());
             }
         }
-        let found = Lost {
+        Lost {
             packets: lost(Counter::Contended) > 0,
             news: lost(Counter::RingFull) > 0,
-        };
-        self.before = *counters;
-        found
+        }
     }
 
     /// The ring held records that are none of ours.
@@ -131,11 +128,22 @@ impl Losses {
 
     fn note(&mut self, what: &'static str, count: u64, meaning: String) {
         self.others.push((count, format!("{what}: {meaning}")));
+        self.push(what, count, meaning);
+    }
+
+    fn push(&mut self, what: &'static str, count: u64, meaning: String) {
+        self.total = self.total.saturating_add(count);
         self.reports.push(LossReport {
             what,
             count,
             meaning,
         });
+    }
+
+    /// How much was lost so far.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.total
     }
 
     /// What was lost outside the kernel half.

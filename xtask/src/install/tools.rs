@@ -28,7 +28,7 @@ pub const FOR_BUILDING: [Tool; 1] = [Tool {
 pub const FOR_DEMO: [Tool; 2] = [NAMESPACES, CURL];
 
 /// What the tests on real traffic are made of.
-pub const FOR_TESTS: [Tool; 10] = [
+pub const FOR_TESTS: [Tool; 13] = [
     NAMESPACES,
     CURL,
     TSHARK,
@@ -46,6 +46,21 @@ pub const FOR_TESTS: [Tool; 10] = [
         program: "tcpdump",
         packages: &["tcpdump"],
         why: "shows that the faults are on the wire what they say",
+    },
+    Tool {
+        program: "strace",
+        packages: &["strace"],
+        why: "shows that the service needs no more than its unit allows",
+    },
+    Tool {
+        program: "setpriv",
+        packages: &["util-linux"],
+        why: "takes from the service what its unit takes from it",
+    },
+    Tool {
+        program: "systemd-analyze",
+        packages: &["systemd"],
+        why: "reads the service's unit",
     },
     Tool {
         program: "lftp",
