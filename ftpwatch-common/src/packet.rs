@@ -34,6 +34,14 @@ impl Bytes for [u8] {
     fn load<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
         self.get(offset..)?.first_chunk().copied()
     }
+
+    #[inline(always)]
+    fn words<const N: usize>(&self, offset: usize) -> Option<[u32; N]> {
+        let (words, _) = self.get(offset..)?.as_chunks();
+        words
+            .first_chunk()
+            .map(|words| words.map(u32::from_be_bytes))
+    }
 }
 
 /// Bytes that can be looked at where they are.

@@ -47,22 +47,9 @@ impl Text {
     /// Takes the `length` bytes of `window` from `at` on, up to 64.
     #[inline(always)]
     pub fn set<W: Window + ?Sized>(&mut self, window: &W, at: u32, length: u32) {
-        let (words, _) = self.bytes.as_chunks_mut();
-        let mut from = 0;
-        for place in words.iter_mut().take(8) {
-            if from >= length {
-                break;
-            }
-            let mut word = window.word(at + from);
-            if length - from < 8 {
-                // What comes after may be anything, names of files too.
-                let kept = !0 << (8 * (length - from));
-                word = word & !kept | u64::from_le_bytes(*place) & kept;
-            }
-            *place = word.to_le_bytes();
-            from += 8;
-        }
+        window.copy(at, length, &mut self.bytes);
         self.length = length as u16;
+        self.truncated = 0;
     }
 
     /// Appends a byte, or notes that there was no room.

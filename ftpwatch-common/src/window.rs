@@ -1,5 +1,7 @@
 //! Bytes that are looked at eight at a time, where one at a time would be slow.
 
+use crate::text::TEXT_BYTES;
+
 /// How many bytes a window has at most. A power of two: the kernel masks indexes with it.
 pub const WINDOW_BYTES: u32 = 1024;
 
@@ -10,6 +12,25 @@ pub trait Window {
 
     /// The eight bytes from `at` on, the first one lowest. Those beyond the end may be anything.
     fn word(&self, at: u32) -> u64;
+
+    /// Copies the `length` bytes from `at` on, up to 64, and none of those beyond: names of files, perhaps.
+    #[inline(always)]
+    fn copy(&self, at: u32, length: u32, to: &mut [u8; TEXT_BYTES]) {
+        let (words, _) = to.as_chunks_mut();
+        let mut from = 0;
+        for place in words.iter_mut().take(8) {
+            if from >= length {
+                break;
+            }
+            let mut word = self.word(at + from);
+            if length - from < 8 {
+                let kept = !0 << (8 * (length - from));
+                word = word & !kept | u64::from_le_bytes(*place) & kept;
+            }
+            *place = word.to_le_bytes();
+            from += 8;
+        }
+    }
 
     /// `number`. The kernel's verifier follows what it knows of a number down every way through the code, and finds
     /// too many of them; of this one it knows nothing.
@@ -59,6 +80,12 @@ impl Window for Copy {
         let at = at as usize & (CHUNK - 1);
         let bytes = self.0[at..].first_chunk();
         bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    }
+
+    #[inline(always)]
+    fn copy(&self, at: u32, length: u32, to: &mut [u8; TEXT_BYTES]) {
+        let (at, length) = (at as usize & (CHUNK - 1), length as usize);
+        to[..length].copy_from_slice(&self.0[at..at + length]);
     }
 }
 

@@ -130,35 +130,33 @@ impl ReplyDecoder {
         self.extended_port(window, at, begun, end)
     }
 
-    /// The rest of a 227.
-    #[cfg_attr(target_arch = "bpf", inline(never))]
+    /// The rest of a 227. Out of line on the host too: what comes after it, if it is no such line, would be kept in a
+    /// register all the way.
+    #[inline(never)]
     fn passive_numbers<W: Window + ?Sized>(&mut self, window: &W, at: u32, end: u32) -> u32 {
         if !begins(window, at, &PASSIVE, 3) {
             return 0;
         }
         let mut cursor = window.forget(at + PASSIVE_BYTES);
-        let mut numbers = 0;
+        let (mut address, mut port) = (0, 0);
         for field in 0..6 {
             let delimiter = if field < 5 { b',' } else { b')' };
-            let Some((number, digits)) = number(window.word(cursor), delimiter) else {
+            let Some((number, next)) = number(window, cursor, delimiter) else {
                 return 0;
             };
-            numbers = numbers << 8 | u64::from(window.forget(number));
-            cursor = window.forget(cursor + digits + 1);
+            let part = if field < 4 { &mut address } else { &mut port };
+            *part = window.forget(*part << 8 | number);
+            cursor = window.forget(next);
         }
         let Some(line) = line(window, at, cursor, end) else {
             return 0;
         };
         self.found_on(window, at, 227, line);
-        let [_, _, a, b, c, d, e, f] = numbers.to_be_bytes();
-        self.numbers[0] = a;
-        self.numbers[1] = b;
-        self.numbers[2] = c;
-        self.numbers[3] = d;
-        self.numbers[4] = e;
-        self.numbers[5] = f;
+        let [a, b, c, d] = address.to_be_bytes();
+        self.numbers[..4].copy_from_slice(&[a, b, c, d]);
         self.address = Address::v4([a, b, c, d]);
-        self.port = u16::from_be_bytes([e, f]);
+        self.port = port as u16;
+        self.numbers[4..6].copy_from_slice(&self.port.to_be_bytes());
         self.found = FOUND_ADDRESS;
         line
     }
@@ -199,13 +197,15 @@ impl ReplyDecoder {
         line
     }
 
-    /// What is the same of every line that holds an endpoint, and of which everything has been read.
+    /// What is the same of every reply of one line that holds an endpoint, and of which everything has been read.
     #[inline(always)]
     fn found_on<W: Window + ?Sized>(&mut self, window: &W, at: u32, code: u16, line: u32) {
-        self.start_line();
         self.code = code;
         self.separator = b' ';
+        self.keeping = 1;
         self.text.set(window, at, line - 2);
+        self.reset_run();
+        self.reset_fields();
     }
 }
 
@@ -231,24 +231,26 @@ fn begins<W: Window + ?Sized, const N: usize>(
     same
 }
 
-/// A number of up to three digits and not more than 255, which `delimiter` ends, and how many digits it has.
+/// The number at `at`, of up to three digits and not more than 255, if `delimiter` ends it, and where the next byte is.
 #[inline(always)]
-fn number(word: u64, delimiter: u8) -> Option<(u32, u32)> {
-    let [a, b, c, d, ..] = word.to_le_bytes();
-    let digit = |byte: u8| u32::from(byte - b'0');
-    if !a.is_ascii_digit() {
+fn number<W: Window + ?Sized>(window: &W, at: u32, delimiter: u8) -> Option<(u32, u32)> {
+    // A digit becomes what it stands for, anything else more than nine.
+    let word = window.word(at) as u32 ^ u32::from_le_bytes(*b"0000");
+    let [a, b, c, d] = word.to_le_bytes().map(u32::from);
+    let delimiter = u32::from(delimiter ^ b'0');
+    if a > 9 {
         None
     } else if b == delimiter {
-        Some((digit(a), 1))
-    } else if !b.is_ascii_digit() {
+        Some((a, at + 2))
+    } else if b > 9 {
         None
     } else if c == delimiter {
-        Some((digit(a) * 10 + digit(b), 2))
-    } else if c.is_ascii_digit() && d == delimiter {
-        let number = digit(a) * 100 + digit(b) * 10 + digit(c);
-        (number < 256).then_some((number, 3))
-    } else {
+        Some((a * 10 + b, at + 3))
+    } else if c > 9 {
         None
+    } else {
+        let number = (a * 10 + b) * 10 + c;
+        (number < 256 && d == delimiter).then_some((number, at + 4))
     }
 }
 
@@ -256,14 +258,15 @@ fn number(word: u64, delimiter: u8) -> Option<(u32, u32)> {
 /// full stop.
 #[inline(always)]
 fn line<W: Window + ?Sized>(window: &W, at: u32, cursor: u32, end: u32) -> Option<u32> {
-    let mut cursor = cursor;
-    let mut rest = window.word(cursor);
-    if rest as u8 == b'.' {
-        rest >>= 8;
-        cursor += 1;
-    }
-    let ends = rest & 0xffff == u64::from(u16::from_le_bytes(*b"\r\n"));
-    (ends && cursor + 2 <= end).then(|| window.forget(cursor + 2 - at))
+    let rest = window.word(cursor);
+    let next = if rest & 0xff_ffff == word(b".\r\n\0\0\0\0\0") {
+        cursor + 3
+    } else if rest & 0xffff == word(b"\r\n\0\0\0\0\0\0") {
+        cursor + 2
+    } else {
+        return None;
+    };
+    (next <= end).then(|| window.forget(next - at))
 }
 
 const fn complete(bytes: u32) -> Taken {

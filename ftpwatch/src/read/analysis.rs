@@ -92,15 +92,34 @@ impl<'a> Analysis<'a> {
     /// Those of writing.
     #[inline]
     pub fn take(&mut self, packet: &Packet<'_>) -> io::Result<()> {
-        let time = packet.at.unwrap_or(self.now.max(1));
-        if time <= self.quiet_until && time + DISORDER >= self.now {
-            self.now = self.now.max(time);
-        } else {
-            self.turn_to(time)?;
+        match packet.at {
+            Some(time) if self.is_quiet(time) && !packet.after_loss => {
+                self.now = self.now.max(time);
+                self.look(packet)
+            }
+            _ => self.catch_up(packet),
         }
+    }
+
+    /// Whether there is nothing to do before `time` but take in packets.
+    #[inline]
+    fn is_quiet(&self, time: u64) -> bool {
+        time <= self.quiet_until && time + DISORDER >= self.now
+    }
+
+    /// Takes in a packet before which there is something to do.
+    #[inline(never)]
+    fn catch_up(&mut self, packet: &Packet<'_>) -> io::Result<()> {
+        self.turn_to(packet.at.unwrap_or(self.now.max(1)))?;
         if packet.after_loss {
             self.miss()?;
         }
+        self.look(packet)
+    }
+
+    /// Takes in a packet whose time it is.
+    #[inline(always)]
+    fn look(&mut self, packet: &Packet<'_>) -> io::Result<()> {
         // Nearly every packet ends here.
         if self.memory.lets_go(packet.bytes, packet.link) {
             self.done.beside += 1;
@@ -147,7 +166,6 @@ impl<'a> Analysis<'a> {
     }
 
     /// Does all that is due before `time`, which is next.
-    #[inline(never)]
     fn turn_to(&mut self, time: u64) -> io::Result<()> {
         let began = self.now > 0;
         if began && (time + DISORDER < self.now || time > self.now + LEAP) {

@@ -38,7 +38,7 @@ type Table<K, V> = RefCell<HashMap<K, Slot<V>, RandomState>>;
 pub struct Memory {
     now: Cell<u64>,
     last_id: Cell<u64>,
-    gates: Box<[Cell<Gate>]>,
+    gates: Box<[Cell<Gate>; 1 << 16]>,
     /// How many endpoints, and half-open handshakes, there are on a port.
     waiting: RefCell<Box<[[i64; 2]]>>,
     controls: Table<Flow, Control>,
@@ -68,7 +68,7 @@ impl Memory {
     /// An empty store that takes `control_ports` for control ports.
     #[must_use]
     pub fn new(control_ports: &[u16]) -> Self {
-        let gates = vec![Cell::new(Gate::default()); 1 << 16].into_boxed_slice();
+        let gates = Box::new([const { Cell::new(Gate(0)) }; 1 << 16]);
         for &port in control_ports {
             gates[WirePort::new(port).index()].set(Gate(Gate::CONTROL));
         }
@@ -128,7 +128,7 @@ impl Memory {
     }
 
     /// Whether a packet is a segment that is of no interest, which can be told of most in passing. `false` says nothing.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn lets_go(&self, bytes: &[u8], link: Link) -> bool {
         packet::lets_go(bytes, link, |from, to, flags| {

@@ -66,18 +66,22 @@ impl Decoder {
         each: &mut impl FnMut(Item<'_>) -> io::Result<()>,
     ) -> io::Result<usize> {
         let mut rest = bytes;
-        loop {
-            let found = match &self.kind {
-                Kind::Pcap(pcap) => plain::pcap(pcap, rest),
-                Kind::PcapNg(section) => plain::pcapng(section, rest),
-                Kind::Unknown => None,
-            };
-            let Some((raw, after)) = found else {
-                return Ok(bytes.len() - rest.len());
-            };
-            self.hand_on(&raw, each)?;
-            rest = after;
+        match &self.kind {
+            Kind::Pcap(pcap) => {
+                while let Some((raw, after)) = plain::pcap(pcap, rest) {
+                    hand_on(&mut self.tally, &raw, each)?;
+                    rest = after;
+                }
+            }
+            Kind::PcapNg(section) => {
+                while let Some((raw, after)) = plain::pcapng(section, rest) {
+                    hand_on(&mut self.tally, &raw, each)?;
+                    rest = after;
+                }
+            }
+            Kind::Unknown => {}
         }
+        Ok(bytes.len() - rest.len())
     }
 
     /// Takes in a block. Returns how the capture ends, if it does here.
@@ -85,7 +89,7 @@ impl Decoder {
         match block {
             PcapBlockOwned::LegacyHeader(header) => self.begin(header, each)?,
             PcapBlockOwned::Legacy(packet) => match self.pcap(packet) {
-                Some(raw) => self.hand_on(&raw, each)?,
+                Some(raw) => hand_on(&mut self.tally, &raw, each)?,
                 None => return Ok(Some(End::Damaged)),
             },
             PcapBlockOwned::NG(block) => self.pcapng(block, each)?,
@@ -169,39 +173,12 @@ impl Decoder {
             _ => return Ok(()),
         };
         match raw {
-            Some(raw) => self.hand_on(&raw, each),
+            Some(raw) => hand_on(&mut self.tally, &raw, each),
             None => {
                 self.tally.senseless += 1;
                 Ok(())
             }
         }
-    }
-
-    #[inline]
-    fn hand_on(
-        &mut self,
-        raw: &Raw<'_>,
-        each: &mut (impl FnMut(Item<'_>) -> io::Result<()> + ?Sized),
-    ) -> io::Result<()> {
-        self.tally.packets += 1;
-        if link::name(raw.link_type).is_none() {
-            *self.tally.foreign.entry(raw.link_type).or_default() += 1;
-            return Ok(());
-        }
-        self.tally.undated += u64::from(raw.at.is_none());
-        let Some((link, bytes)) = link::strip(raw.link_type, raw.bytes) else {
-            return Ok(());
-        };
-        let stripped = u32::try_from(raw.bytes.len() - bytes.len()).unwrap_or(u32::MAX);
-        let captured = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        each(Item::Packet(&Packet {
-            at: raw.at,
-            link,
-            bytes,
-            // Some tools leave the length out.
-            total: raw.total.saturating_sub(stripped).max(captured),
-            after_loss: raw.after_loss,
-        }))
     }
 
     /// How long the next packet, or block, says that it is.
@@ -256,6 +233,34 @@ impl Decoder {
         self.close_section();
         Tally { end, ..self.tally }
     }
+}
+
+/// Hands a packet on, if it is of a link that is known and has IP.
+#[inline(always)]
+fn hand_on(
+    tally: &mut Tally,
+    raw: &Raw<'_>,
+    each: &mut (impl FnMut(Item<'_>) -> io::Result<()> + ?Sized),
+) -> io::Result<()> {
+    tally.packets += 1;
+    if link::name(raw.link_type).is_none() {
+        *tally.foreign.entry(raw.link_type).or_default() += 1;
+        return Ok(());
+    }
+    tally.undated += u64::from(raw.at.is_none());
+    let Some((link, bytes)) = link::strip(raw.link_type, raw.bytes) else {
+        return Ok(());
+    };
+    let stripped = u32::try_from(raw.bytes.len() - bytes.len()).unwrap_or(u32::MAX);
+    let captured = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    each(Item::Packet(&Packet {
+        at: raw.at,
+        link,
+        bytes,
+        // Some tools leave the length out.
+        total: raw.total.saturating_sub(stripped).max(captured),
+        after_loss: raw.after_loss,
+    }))
 }
 
 fn link_name(link_type: u16) -> String {
