@@ -13,6 +13,7 @@ pub mod error;
 pub mod escape;
 pub mod explain;
 pub mod firewalls;
+pub mod health;
 pub mod history;
 pub mod host;
 pub mod output;

@@ -20,6 +20,7 @@ use crate::{
     clock::{Clock, monotonic_now},
     error::Error,
     escape::printable,
+    health::{Health, Vitals},
     output::Output,
     report::{Body, Report, Reporter},
     source::kernel::{Host, Interface, Kernel, Settings, host},
@@ -178,8 +179,8 @@ impl<'a> Watch<'a> {
                 _ = signals.terminate.recv() => return Ended::Told,
                 _ = tick.tick() => {
                     self.look_around();
-                    let (books, lost) = (self.tracker.books(), self.losses.total());
-                    self.service.say_alive(&self.reporter, books, lost);
+                    let health = self.health();
+                    self.service.say_alive(&self.reporter, self.tracker.books(), &health);
                 }
                 () = self.kernel.wait() => {}
                 () = tokio::time::sleep(pause) => {}
@@ -192,6 +193,21 @@ impl<'a> Watch<'a> {
                 return Ended::Done;
             }
         }
+    }
+
+    fn vitals(&self) -> Vitals {
+        let watched = self.kernel.attacher.names();
+        let named = &self.options.interfaces;
+        Vitals {
+            interfaces: watched.len(),
+            missing: named.iter().filter(|name| !watched.contains(name)).count(),
+            lost: self.losses.total(),
+        }
+    }
+
+    /// The state, of which the loop that goes on is a part.
+    fn health(&self) -> Health {
+        Health::judge(&self.vitals(), Duration::ZERO)
     }
 
     /// How long there is nothing to do, unless something happens.
@@ -313,7 +329,9 @@ impl<'a> Watch<'a> {
 
     /// Writes what there is to tell.
     fn report(&mut self) -> io::Result<()> {
-        for loss in self.losses.take_reports() {
+        let health = self.health();
+        for mut loss in self.losses.take_reports() {
+            loss.state = Some(health.state);
             let report = self.reporter.note(monotonic_now(), Body::Loss(loss));
             self.output.write(&report)?;
         }
@@ -347,9 +365,12 @@ impl<'a> Watch<'a> {
         self.catch_up();
         self.look_around();
         self.tracker.finish(monotonic_now(), self.kernel.truth());
-        let stats = self
-            .reporter
-            .note(monotonic_now(), Body::Stats(*self.tracker.books()));
+        let health = self.health();
+        let stats = Body::Stats {
+            books: *self.tracker.books(),
+            health: Some(health.clone()),
+        };
+        let stats = self.reporter.note(monotonic_now(), stats);
         let written = self.report().and_then(|()| self.write(&stats));
         let counters = self.kernel.truth().counters();
         // Lets go of every interface before the last word.
@@ -372,9 +393,9 @@ impl<'a> Watch<'a> {
         }
         let books = self.tracker.books();
         // A closed standard error is no reason to fail.
-        let _ = write!(
+        let _ = writeln!(
             io::stderr(),
-            "{}",
+            "{}state: {health}",
             self.output.summary(books, &counters, self.losses.others())
         );
         let bounded = self.options.count.is_some() || self.options.for_.is_some();

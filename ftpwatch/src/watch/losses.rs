@@ -137,6 +137,7 @@ impl Losses {
             what,
             count,
             meaning,
+            state: None,
         });
     }
 
