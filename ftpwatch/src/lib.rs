@@ -16,6 +16,7 @@ pub mod firewalls;
 pub mod health;
 pub mod history;
 pub mod host;
+pub mod metrics;
 pub mod output;
 pub mod probe;
 pub mod read;

@@ -21,12 +21,14 @@ use crate::{
     error::Error,
     escape::printable,
     health::{Health, Vitals},
+    metrics::{Entries, Metrics, Snapshot},
     output::Output,
     report::{Body, Report, Reporter},
     source::kernel::{Host, Interface, Kernel, Settings, host},
     tracker::Tracker,
 };
 use listeners::{Listeners, has_moved_on};
+pub use losses::KINDS as KINDS_OF_LOSS;
 use losses::Losses;
 use service::Service;
 
@@ -97,6 +99,8 @@ struct Watch<'a> {
     losses: Losses,
     listeners: Listeners,
     service: Service,
+    metrics: Option<Metrics>,
+    entries: Entries,
     started: Instant,
     compared: Instant,
     shown: u64,
@@ -111,6 +115,8 @@ impl<'a> Watch<'a> {
         let chosen = choose(&host, &options.interfaces)?;
         let analysis = &options.analysis;
         let log = options.verbose >= 2;
+        // Before anything is attached: an address that is not to be had is known at once.
+        let metrics = options.web.serve(options.verbose)?;
         let mut kernel = Kernel::load(&Settings {
             control_ports: analysis.control_ports(),
             hook: options.hook,
@@ -145,10 +151,13 @@ impl<'a> Watch<'a> {
             losses: Losses::default(),
             listeners: Listeners::new(analysis.control_ports()),
             service: Service::of_environment(),
+            metrics,
+            entries: Entries::default(),
             started: Instant::now(),
             compared: Instant::now(),
             shown: 0,
         };
+        watch.publish();
         watch.say_ready()?;
         Ok(watch)
     }
@@ -189,6 +198,7 @@ impl<'a> Watch<'a> {
             if let Err(error) = self.report() {
                 return broken(&error);
             }
+            self.publish();
             if self.is_done() {
                 return Ended::Done;
             }
@@ -208,6 +218,22 @@ impl<'a> Watch<'a> {
     /// The state, of which the loop that goes on is a part.
     fn health(&self) -> Health {
         Health::judge(&self.vitals(), Duration::ZERO)
+    }
+
+    /// Whoever asks for metrics is told this until the next time.
+    fn publish(&mut self) {
+        let Some(metrics) = &self.metrics else {
+            return;
+        };
+        metrics.publish(Snapshot {
+            books: *self.tracker.books(),
+            counters: *self.losses.counters(),
+            losses: self.losses.totals(),
+            entries: self.entries,
+            ring_peak: self.kernel.ring_peak(),
+            vitals: self.vitals(),
+            at: Instant::now(),
+        });
     }
 
     /// How long there is nothing to do, unless something happens.
@@ -281,6 +307,10 @@ impl<'a> Watch<'a> {
         // In this order, so that no endpoint is without its control connection.
         let endpoints = truth.endpoints();
         let controls = truth.controls();
+        self.entries = Entries {
+            controls: controls.len(),
+            endpoints: endpoints.len(),
+        };
         self.tracker.reconcile(&controls, &endpoints, now, truth);
         // News that are still in the ring must not find what is done with.
         self.retire();
@@ -341,6 +371,9 @@ impl<'a> Watch<'a> {
             self.reporter.listening =
                 listening.filter(|_| !has_moved_on(&event, self.kernel.truth()));
             let report = self.reporter.report(&event);
+            if let Some(metrics) = &self.metrics {
+                metrics.note(&event, &report);
+            }
             self.write(&report)?;
         }
         Ok(())
