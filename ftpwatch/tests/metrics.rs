@@ -54,7 +54,7 @@ impl Answer {
     fn get(stream: TcpStream, path: &str) -> Self {
         Self::to(
             stream,
-            &format!("GET {path} HTTP/1.1\r\nHost: here\r\n\r\n"),
+            &format!("GET {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n"),
         )
     }
 }

@@ -21,10 +21,14 @@ fn connect(stage: &Stage) -> TcpStream {
     stream.expect("metrics are served")
 }
 
-pub fn scrape(stage: &Stage) -> Samples {
+pub fn scrape_text(stage: &Stage) -> String {
     let answer = Answer::get(connect(stage), "/metrics");
     assert_eq!(answer.status, 200);
-    samples(&answer.body)
+    answer.body
+}
+
+fn scrape(stage: &Stage) -> Samples {
+    samples(&scrape_text(stage))
 }
 
 /// Waits until all `endpoints` have their outcome, for whoever scrapes, and the kernel's counters were looked at: once a
