@@ -359,9 +359,8 @@ impl<'a> Watch<'a> {
 
     /// Writes what there is to tell.
     fn report(&mut self) -> io::Result<()> {
-        let health = self.health();
         for mut loss in self.losses.take_reports() {
-            loss.state = Some(health.state);
+            loss.state = Some(self.health().state);
             let report = self.reporter.note(monotonic_now(), Body::Loss(loss));
             self.output.write(&report)?;
         }

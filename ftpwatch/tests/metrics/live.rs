@@ -169,6 +169,36 @@ fn who_asks_for_nothing_does_not_hold_up_the_watching() {
     );
 }
 
+/// Kilobytes that are resident.
+fn resident(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let number = line.and_then(|line| line.split_whitespace().nth(1));
+    number.and_then(|number| number.parse().ok()).expect("kB")
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn metrics_take_little_memory_and_none_where_nobody_asked_for_them() {
+    let stage = Stage::set(Fault::Nothing, V4);
+    let server = stage.namespace(At::Server);
+    let without = Watch::start(server, At::Server.interfaces(), Hook::Tcx, &[]);
+    let tasks = |watch: &Watch<'_>| {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", watch.process_id()));
+        tasks.expect("it runs").count()
+    };
+    let (least, alone) = (resident(without.process_id()), tasks(&without));
+    without.stop();
+    let with = Watch::start(server, At::Server.interfaces(), Hook::Tcx, &OPTION);
+    for _ in 0..200 {
+        scrape(&stage);
+    }
+    let more = resident(with.process_id());
+    assert_eq!((alone, tasks(&with)), (1, 2));
+    assert!(more < least + 4_096, "{least} kB without, {more} kB with");
+    with.stop();
+}
+
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn without_an_interface_it_is_blind_and_says_so() {
