@@ -25,3 +25,6 @@ pub mod record;
 pub mod reply;
 pub mod text;
 pub mod window;
+
+/// How many control connections are watched at a time, and how many endpoints.
+pub const ROOM: u32 = 32_768;

@@ -5,7 +5,7 @@ use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::{
-    explain,
+    explain, metrics,
     output::{Format, Show},
     probe,
     source::kernel::Hook,
@@ -142,6 +142,9 @@ pub struct Run {
     /// A file to remove at start, and to create once everything is attached
     #[arg(long, value_name = "PATH")]
     pub ready_file: Option<PathBuf>,
+    /// Metrics over HTTP
+    #[command(flatten)]
+    pub web: metrics::cli::Web,
     /// Say more: -v what is attached, -vv what the kernel half logs
     #[arg(short, action = ArgAction::Count)]
     pub verbose: u8,

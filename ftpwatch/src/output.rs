@@ -42,7 +42,7 @@ impl Show {
     pub fn shows(self, body: &Body) -> bool {
         match self {
             Self::Failures => body.is_alarming(),
-            Self::Outcomes => !matches!(body, Body::Advertised(_) | Body::Stats(_)),
+            Self::Outcomes => !matches!(body, Body::Advertised(_) | Body::Stats { .. }),
             Self::All => true,
         }
     }

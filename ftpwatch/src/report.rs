@@ -11,6 +11,7 @@ pub use reporter::Reporter;
 
 use crate::{
     diagnose::{Cause, Confidence, Finding, Warning},
+    health::{Health, State},
     tracker::{Books, Outcome, Visibility},
     vantage::Vantage,
 };
@@ -176,6 +177,9 @@ pub struct LossReport {
     pub count: u64,
     /// What it means.
     pub meaning: String,
+    /// How far what is reported can be relied on since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
 }
 
 /// Which ports of a passive range connect, as a client found out.
@@ -267,7 +271,12 @@ pub enum Body {
     /// Something was lost.
     Loss(LossReport),
     /// What was counted.
-    Stats(Books),
+    Stats {
+        /// That.
+        books: Books,
+        /// How far it can be relied on, where that was watched over.
+        health: Option<Health>,
+    },
 }
 
 impl Body {
@@ -283,7 +292,7 @@ impl Body {
             Self::Finding(_) => "finding",
             Self::Ports(_) => "ports",
             Self::Loss(_) => "loss",
-            Self::Stats(_) => "stats",
+            Self::Stats { .. } => "stats",
         }
     }
 
@@ -300,7 +309,7 @@ impl Body {
             Self::Outcome(report) => report.outcome.is_some_and(Outcome::is_failure),
             Self::Ports(report) => report.connected < report.tried,
             Self::Late(_) | Self::Transfer(_) | Self::Loss(_) | Self::Finding(_) => true,
-            Self::Advertised(_) | Self::Session(_) | Self::Stats(_) => false,
+            Self::Advertised(_) | Self::Session(_) | Self::Stats { .. } => false,
         }
     }
 }

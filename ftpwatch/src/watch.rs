@@ -20,12 +20,15 @@ use crate::{
     clock::{Clock, monotonic_now},
     error::Error,
     escape::printable,
+    health::{Health, Vitals},
+    metrics::{Entries, Metrics, Snapshot},
     output::Output,
     report::{Body, Report, Reporter},
     source::kernel::{Host, Interface, Kernel, Settings, host},
     tracker::Tracker,
 };
 use listeners::{Listeners, has_moved_on};
+pub use losses::KINDS as KINDS_OF_LOSS;
 use losses::Losses;
 use service::Service;
 
@@ -96,6 +99,8 @@ struct Watch<'a> {
     losses: Losses,
     listeners: Listeners,
     service: Service,
+    metrics: Option<Metrics>,
+    entries: Entries,
     started: Instant,
     compared: Instant,
     shown: u64,
@@ -110,6 +115,8 @@ impl<'a> Watch<'a> {
         let chosen = choose(&host, &options.interfaces)?;
         let analysis = &options.analysis;
         let log = options.verbose >= 2;
+        // Before anything is attached: an address that is not to be had is known at once.
+        let metrics = options.web.serve(options.verbose)?;
         let mut kernel = Kernel::load(&Settings {
             control_ports: analysis.control_ports(),
             hook: options.hook,
@@ -144,10 +151,13 @@ impl<'a> Watch<'a> {
             losses: Losses::default(),
             listeners: Listeners::new(analysis.control_ports()),
             service: Service::of_environment(),
+            metrics,
+            entries: Entries::default(),
             started: Instant::now(),
             compared: Instant::now(),
             shown: 0,
         };
+        watch.publish();
         watch.say_ready()?;
         Ok(watch)
     }
@@ -178,8 +188,8 @@ impl<'a> Watch<'a> {
                 _ = signals.terminate.recv() => return Ended::Told,
                 _ = tick.tick() => {
                     self.look_around();
-                    let (books, lost) = (self.tracker.books(), self.losses.total());
-                    self.service.say_alive(&self.reporter, books, lost);
+                    let health = self.health();
+                    self.service.say_alive(&self.reporter, self.tracker.books(), &health);
                 }
                 () = self.kernel.wait() => {}
                 () = tokio::time::sleep(pause) => {}
@@ -188,10 +198,42 @@ impl<'a> Watch<'a> {
             if let Err(error) = self.report() {
                 return broken(&error);
             }
+            self.publish();
             if self.is_done() {
                 return Ended::Done;
             }
         }
+    }
+
+    fn vitals(&self) -> Vitals {
+        let watched = self.kernel.attacher.names();
+        let named = &self.options.interfaces;
+        Vitals {
+            interfaces: watched.len(),
+            missing: named.iter().filter(|name| !watched.contains(name)).count(),
+            lost: self.losses.total(),
+        }
+    }
+
+    /// The state, of which the loop that goes on is a part.
+    fn health(&self) -> Health {
+        Health::judge(&self.vitals(), Duration::ZERO)
+    }
+
+    /// Whoever asks for metrics is told this until the next time.
+    fn publish(&mut self) {
+        let Some(metrics) = &self.metrics else {
+            return;
+        };
+        metrics.publish(Snapshot {
+            books: *self.tracker.books(),
+            counters: *self.losses.counters(),
+            losses: self.losses.totals(),
+            entries: self.entries,
+            ring_peak: self.kernel.ring_peak(),
+            vitals: self.vitals(),
+            at: Instant::now(),
+        });
     }
 
     /// How long there is nothing to do, unless something happens.
@@ -265,6 +307,10 @@ impl<'a> Watch<'a> {
         // In this order, so that no endpoint is without its control connection.
         let endpoints = truth.endpoints();
         let controls = truth.controls();
+        self.entries = Entries {
+            controls: controls.len(),
+            endpoints: endpoints.len(),
+        };
         self.tracker.reconcile(&controls, &endpoints, now, truth);
         // News that are still in the ring must not find what is done with.
         self.retire();
@@ -313,7 +359,8 @@ impl<'a> Watch<'a> {
 
     /// Writes what there is to tell.
     fn report(&mut self) -> io::Result<()> {
-        for loss in self.losses.take_reports() {
+        for mut loss in self.losses.take_reports() {
+            loss.state = Some(self.health().state);
             let report = self.reporter.note(monotonic_now(), Body::Loss(loss));
             self.output.write(&report)?;
         }
@@ -323,6 +370,9 @@ impl<'a> Watch<'a> {
             self.reporter.listening =
                 listening.filter(|_| !has_moved_on(&event, self.kernel.truth()));
             let report = self.reporter.report(&event);
+            if let Some(metrics) = &self.metrics {
+                metrics.note(&event, &report);
+            }
             self.write(&report)?;
         }
         Ok(())
@@ -347,9 +397,12 @@ impl<'a> Watch<'a> {
         self.catch_up();
         self.look_around();
         self.tracker.finish(monotonic_now(), self.kernel.truth());
-        let stats = self
-            .reporter
-            .note(monotonic_now(), Body::Stats(*self.tracker.books()));
+        let health = self.health();
+        let stats = Body::Stats {
+            books: *self.tracker.books(),
+            health: Some(health.clone()),
+        };
+        let stats = self.reporter.note(monotonic_now(), stats);
         let written = self.report().and_then(|()| self.write(&stats));
         let counters = self.kernel.truth().counters();
         // Lets go of every interface before the last word.
@@ -372,9 +425,9 @@ impl<'a> Watch<'a> {
         }
         let books = self.tracker.books();
         // A closed standard error is no reason to fail.
-        let _ = write!(
+        let _ = writeln!(
             io::stderr(),
-            "{}",
+            "{}state: {health}",
             self.output.summary(books, &counters, self.losses.others())
         );
         let bounded = self.options.count.is_some() || self.options.for_.is_some();

@@ -30,7 +30,7 @@ pub fn toolchain() -> Result<BpfToolchain> {
     toolchain::find().map_err(|missing| anyhow!("after all that was installed: {missing}"))
 }
 
-/// What the tests need besides: tools, and FTP servers.
+/// What the tests need besides: tools, and servers.
 pub fn for_tests() -> Result<()> {
     tools::install(&tools::FOR_TESTS)?;
     servers::install()

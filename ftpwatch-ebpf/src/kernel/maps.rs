@@ -6,6 +6,7 @@ use aya_ebpf::{
     maps::{HashMap, PerCpuArray, RingBuf},
 };
 use ftpwatch_common::{
+    ROOM,
     address::{Flow, IndexKey, Pair},
     control::Control,
     counter::COUNTERS,
@@ -35,12 +36,12 @@ pub struct Scratch {
 
 /// Control connections, by four-tuple. A plain map: an LRU map would forget long before it is full.
 #[map]
-pub static CONTROLS: HashMap<Flow, Control> = HashMap::with_max_entries(32_768, BPF_F_NO_PREALLOC);
+pub static CONTROLS: HashMap<Flow, Control> = HashMap::with_max_entries(ROOM, BPF_F_NO_PREALLOC);
 
 /// Endpoints, by id. All the room there is is taken at the start: with each transfer an entry comes and goes, and with
 /// entries that are allocated as they are needed a 227 was measured to cost more than twice as much.
 #[map]
-pub static ENDPOINTS: HashMap<u64, Endpoint> = HashMap::with_max_entries(32_768, 0);
+pub static ENDPOINTS: HashMap<u64, Endpoint> = HashMap::with_max_entries(ROOM, 0);
 
 /// Which endpoint a SYN belongs to: by destination, and by source or anybody.
 #[map]

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::{
+    health::Health,
     report::{Body, Observer, Report},
     tracker::{Books, Outcome},
 };
@@ -35,12 +36,16 @@ impl Serialize for Content<'_> {
             Body::Finding(report) => report.serialize(serializer),
             Body::Ports(report) => report.serialize(serializer),
             Body::Loss(report) => report.serialize(serializer),
-            Body::Stats(books) => stats(books, serializer),
+            Body::Stats { books, health } => stats(books, health.as_ref(), serializer),
         }
     }
 }
 
-fn stats<S: Serializer>(books: &Books, serializer: S) -> Result<S::Ok, S::Error> {
+fn stats<S: Serializer>(
+    books: &Books,
+    health: Option<&Health>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     let outcomes: std::collections::BTreeMap<Outcome, u64> =
         Outcome::ALL.into_iter().zip(books.outcomes).collect();
     let mut map = serializer.serialize_map(None)?;
@@ -52,6 +57,10 @@ fn stats<S: Serializer>(books: &Books, serializer: S) -> Result<S::Ok, S::Error>
     map.serialize_entry("late", &books.late)?;
     map.serialize_entry("transfer", &books.transfers)?;
     map.serialize_entry("undecodable", &books.undecodable)?;
+    if let Some(health) = health {
+        map.serialize_entry("state", &health.state)?;
+        map.serialize_entry("state_reason", &health.reason)?;
+    }
     map.end()
 }
 

@@ -61,7 +61,7 @@ impl Table {
             Body::Finding(finding) => finding_lines(out, &time, finding),
             Body::Ports(report) => ports::write(out, &time, report),
             Body::Loss(loss) => loss_line(out, &time, loss),
-            Body::Stats(books) => writeln!(
+            Body::Stats { books, .. } => writeln!(
                 out,
                 "{time:<8}  {} sessions, {} endpoints, {} pending, {} failures",
                 books.sessions,

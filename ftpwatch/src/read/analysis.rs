@@ -242,7 +242,10 @@ impl<'a> Analysis<'a> {
     fn conclude(&mut self) -> io::Result<()> {
         self.tracker.finish(self.now, &mut &self.memory);
         self.report()?;
-        let books = Body::Stats(*self.tracker.books());
+        let books = Body::Stats {
+            books: *self.tracker.books(),
+            health: None,
+        };
         self.sink.write(&self.reporter.note(self.now, books))?;
         self.done
             .add_run(self.tracker.books(), &self.memory.counters());

@@ -54,6 +54,7 @@ pub struct Kernel {
     log: Option<AsyncFd<EbpfLogger<&'static dyn log::Log>>>,
     /// There were news the last time.
     busy: bool,
+    ring_peak: u64,
     truth: Maps,
     ebpf: Ebpf,
 }
@@ -102,6 +103,7 @@ impl Kernel {
             news,
             log: None,
             busy: true,
+            ring_peak: 0,
             truth,
             ebpf,
         })
@@ -177,17 +179,25 @@ impl Kernel {
     /// The news that there are, each given to `each` with the truth at hand. Returns how many records were
     /// none of ours.
     pub fn drain(&mut self, mut each: impl FnMut(Record, &mut Maps)) -> u64 {
-        let mut strange = 0;
+        let (mut strange, mut bytes) = (0, 0);
         let ring = self.news.get_mut();
         self.busy = false;
         while let Some(item) = ring.next() {
             self.busy = true;
+            bytes += ring_bytes(item.len());
             match Record::parse(&item) {
                 Some(record) => each(record, &mut self.truth),
                 None => strange += 1,
             }
         }
+        self.ring_peak = self.ring_peak.max(bytes);
         strange
+    }
+
+    /// The most bytes that were read from the ring in one go: it was never fuller than that, but for what was lost.
+    #[must_use]
+    pub const fn ring_peak(&self) -> u64 {
+        self.ring_peak
     }
 
     /// To be called once [`Self::drain`] found nothing more.
@@ -225,6 +235,11 @@ impl Kernel {
         }
         Ok(())
     }
+}
+
+/// What a record takes in the ring: a header of eight bytes, and all in steps of eight.
+const fn ring_bytes(length: usize) -> u64 {
+    (length as u64 + 8).next_multiple_of(8)
 }
 
 impl Maps {

@@ -45,6 +45,24 @@ const COUNTED: [(Counter, &str, &str); 7] = [
     ),
 ];
 
+/// Every word that a loss is reported as.
+pub const KINDS: [&str; COUNTED.len() + 3] = [
+    COUNTED[0].1,
+    COUNTED[1].1,
+    COUNTED[2].1,
+    COUNTED[3].1,
+    COUNTED[4].1,
+    COUNTED[5].1,
+    COUNTED[6].1,
+    STRANGE_RECORDS,
+    UNRETIRED,
+    INTERFACE_GONE,
+];
+
+const STRANGE_RECORDS: &str = "strange_records";
+const UNRETIRED: &str = "unretired";
+const INTERFACE_GONE: &str = "interface_gone";
+
 /// What a loss calls for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lost {
@@ -61,8 +79,8 @@ pub struct Losses {
     reports: Vec<LossReport>,
     /// What was lost outside the kernel half, for the summary.
     others: Vec<(u64, String)>,
-    /// All of it, in the kernel half and outside.
-    total: u64,
+    /// All of it, in the kernel half and outside, by [`KINDS`].
+    totals: [u64; KINDS.len()],
     unattached: Vec<String>,
 }
 
@@ -90,7 +108,7 @@ impl Losses {
     pub fn note_strange_records(&mut self, count: u64) {
         if count > 0 {
             self.note(
-                "strange_records",
+                STRANGE_RECORDS,
                 count,
                 "records of an unknown form; a fault of this build".into(),
             );
@@ -101,7 +119,7 @@ impl Losses {
     pub fn note_unretired(&mut self, count: usize, error: &io::Error) {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         self.note(
-            "unretired",
+            UNRETIRED,
             count,
             format!("entries stay in the maps: {error}"),
         );
@@ -112,7 +130,7 @@ impl Losses {
         let name = printable(name.as_bytes());
         eprintln!("ftpwatch: the interface {name} went away; it is watched again once it is back");
         self.note(
-            "interface_gone",
+            INTERFACE_GONE,
             1,
             format!("{name} went away; endpoints that were open are unknown unless connected"),
         );
@@ -132,18 +150,33 @@ impl Losses {
     }
 
     fn push(&mut self, what: &'static str, count: u64, meaning: String) {
-        self.total = self.total.saturating_add(count);
+        if let Some(at) = KINDS.iter().position(|kind| *kind == what) {
+            self.totals[at] = self.totals[at].saturating_add(count);
+        }
         self.reports.push(LossReport {
             what,
             count,
             meaning,
+            state: None,
         });
     }
 
     /// How much was lost so far.
     #[must_use]
-    pub const fn total(&self) -> u64 {
-        self.total
+    pub fn total(&self) -> u64 {
+        self.totals.iter().sum()
+    }
+
+    /// The same, by [`KINDS`].
+    #[must_use]
+    pub const fn totals(&self) -> [u64; KINDS.len()] {
+        self.totals
+    }
+
+    /// What the kernel half had counted the last time.
+    #[must_use]
+    pub const fn counters(&self) -> &[u64; COUNTERS] {
+        &self.before
     }
 
     /// What was lost outside the kernel half.

@@ -5,7 +5,12 @@ use std::{env, io};
 
 use sd_notify::{NotifyState, notify};
 
-use crate::{escape::printable, report::Reporter, tracker::Books};
+use crate::{
+    escape::printable,
+    health::{Health, State},
+    report::Reporter,
+    tracker::Books,
+};
 
 /// Where a service manager listens.
 const SOCKET: &str = "NOTIFY_SOCKET";
@@ -34,13 +39,12 @@ impl Service {
         self.said = status;
     }
 
-    /// Watching goes on: this feeds the watchdog, and is said by the loop that reads the ring. `lost` is how much was lost
-    /// so far.
-    pub fn say_alive(&mut self, reporter: &Reporter, books: &Books, lost: u64) {
+    /// Watching goes on: this feeds the watchdog, and is said by the loop that reads the ring.
+    pub fn say_alive(&mut self, reporter: &Reporter, books: &Books, health: &Health) {
         if !self.present {
             return;
         }
-        let status = status(reporter, books, lost);
+        let status = status(reporter, books, health);
         let alive = NotifyState::Watchdog;
         if status == self.said {
             self.send(&[alive]);
@@ -72,13 +76,13 @@ impl Service {
 }
 
 /// In one line, for `systemctl status`.
-fn status(reporter: &Reporter, books: &Books, lost: u64) -> String {
-    let lost = match lost {
-        0 => "nothing was lost".to_owned(),
-        _ => format!("degraded: {lost} losses"),
+fn status(reporter: &Reporter, books: &Books, health: &Health) -> String {
+    let health = match health.state {
+        State::Ok => "nothing was lost".to_owned(),
+        _ => health.to_string(),
     };
     format!(
-        "watching {}; {} endpoints, {} pending, {} failures; {lost}",
+        "watching {}; {} endpoints, {} pending, {} failures; {health}",
         place(reporter),
         books.endpoints,
         books.pending(),

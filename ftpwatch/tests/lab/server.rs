@@ -215,8 +215,9 @@ impl Package {
         let unpacked =
             std::env::var_os("FTPWATCH_SERVERS").map(|servers| Path::new(&servers).join(package));
         if let Some(root) = unpacked {
-            let program = root.join("usr/sbin").join(name);
-            if program.is_file() {
+            let folders = ["usr/sbin", "usr/bin"].map(|folder| root.join(folder));
+            let mut programs = folders.iter().map(|folder| folder.join(name));
+            if let Some(program) = programs.find(|program| program.is_file()) {
                 let libraries = std::fs::read_dir(root.join("usr/lib"))
                     .into_iter()
                     .flatten()

@@ -179,14 +179,14 @@ fn unpack_in(package: &str, work: &Path, into: &Path) -> Result<Vec<String>> {
 }
 
 /// The libraries in a package's `Depends`; of alternatives the first. What else it depends on
-/// (adduser, debconf) is for installing it.
+/// (adduser, debconf) is for installing it, and what a browser is served (libjs-) is not linked with.
 fn libraries_in(fields: &str) -> Vec<String> {
     fields
         .lines()
         .filter_map(|line| line.split_once(": "))
         .flat_map(|(_, packages)| packages.split(','))
         .filter_map(|package| package.trim().split([' ', ':', '|']).next())
-        .filter(|package| package.starts_with("lib"))
+        .filter(|package| package.starts_with("lib") && !package.starts_with("libjs-"))
         .map(str::to_owned)
         .collect()
 }
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn picks_the_libraries_of_what_a_package_depends_on() {
         let fields = "Depends: debconf (>= 0.5) | debconf-2.0, libc6 (>= 2.34), libcap2 (>= 1:2.10), \
-                      libssl3t64:any (>= 3.0.0), netbase, libwrap0 | libwrap1\nPre-Depends: libpam0g, adduser\n";
+                      libssl3t64:any (>= 3.0.0), libjs-jquery, netbase, libwrap0 | libwrap1\nPre-Depends: libpam0g, adduser\n";
         assert_eq!(
             libraries_in(fields),
             ["libc6", "libcap2", "libssl3t64", "libwrap0", "libpam0g"]

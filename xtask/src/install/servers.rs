@@ -1,5 +1,5 @@
-//! Real FTP servers for the tests. As packages they conflict, and installing one would start it:
-//! so they are unpacked into the cache, and only the libraries they want are installed.
+//! Real servers for the tests: of FTP, and Prometheus, which scrapes the metrics. As packages they conflict, and
+//! installing one would start it: so they are unpacked into the cache, and only the libraries they want are installed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,10 +11,11 @@ use super::tools::on_path;
 use super::{cache, say};
 
 /// A package, and the program in it. A line more is a server more.
-const SERVERS: [(&str, &str); 3] = [
+const SERVERS: [(&str, &str); 4] = [
     ("vsftpd", "usr/sbin/vsftpd"),
     ("proftpd-core", "usr/sbin/proftpd"),
     ("pure-ftpd", "usr/sbin/pure-ftpd"),
+    ("prometheus", "usr/bin/prometheus"),
 ];
 
 /// Where each lies in a directory of its package's name.
@@ -43,7 +44,7 @@ pub fn install() -> Result<()> {
         }
         say(
             &format!("{package}, into {}", into.display()),
-            "an FTP server of the tests; it is not started",
+            "a server of the tests; it is not started",
         );
         let depends = apt::unpack(package, &into)?;
         let libraries: Vec<&str> = depends

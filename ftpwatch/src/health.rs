@@ -1,0 +1,141 @@
+//! How far what is reported can be relied on: one word, and why.
+
+use std::{fmt, time::Duration};
+
+use serde::Serialize;
+
+/// How long nobody may have looked for news before it counts as blindness: the loop looks once a second.
+pub const SILENCE: Duration = Duration::from_secs(10);
+
+/// How far what is reported can be relied on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// All that went by was seen.
+    Ok,
+    /// Something was lost, or is not seen; outcomes that it touches are `unknown`.
+    Degraded,
+    /// Nothing is seen.
+    Blind,
+}
+
+impl State {
+    /// All of them, the best first.
+    pub const ALL: [Self; 3] = [Self::Ok, Self::Degraded, Self::Blind];
+
+    /// Its name in every output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Degraded => "degraded",
+            Self::Blind => "blind",
+        }
+    }
+}
+
+/// What the state follows from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Vitals {
+    /// How many interfaces are watched.
+    pub interfaces: usize,
+    /// How many are not, and were asked for by name.
+    pub missing: usize,
+    /// How much was lost so far.
+    pub lost: u64,
+}
+
+/// The state, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// The state.
+    pub state: State,
+    /// Why it is not [`State::Ok`]; else empty.
+    pub reason: String,
+}
+
+impl Health {
+    /// What `vitals` come to that were taken `silence` ago. The worst is said.
+    #[must_use]
+    pub fn judge(vitals: &Vitals, silence: Duration) -> Self {
+        let (state, reason) = match *vitals {
+            _ if silence > SILENCE => (
+                State::Blind,
+                format!("nobody has looked for news for {} s", silence.as_secs()),
+            ),
+            Vitals { interfaces: 0, .. } => (State::Blind, "no interface is watched".into()),
+            Vitals { missing: 1.., .. } => (
+                State::Degraded,
+                format!("interfaces that are not there: {}", vitals.missing),
+            ),
+            Vitals { lost: 1.., .. } => (State::Degraded, format!("{} losses", vitals.lost)),
+            _ => (State::Ok, String::new()),
+        };
+        Self { state, reason }
+    }
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.state.name())?;
+        if self.reason.is_empty() {
+            return Ok(());
+        }
+        write!(f, ": {}", self.reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::ZERO;
+    const FINE: Vitals = Vitals {
+        interfaces: 1,
+        missing: 0,
+        lost: 0,
+    };
+
+    fn said(vitals: Vitals, silence: Duration) -> String {
+        Health::judge(&vitals, silence).to_string()
+    }
+
+    #[test]
+    fn what_is_fine_is_ok() {
+        assert_eq!(said(FINE, NOW), "ok");
+        assert_eq!(said(FINE, SILENCE), "ok");
+    }
+
+    #[test]
+    fn a_loss_degrades() {
+        assert_eq!(said(Vitals { lost: 3, ..FINE }, NOW), "degraded: 3 losses");
+    }
+
+    #[test]
+    fn a_named_interface_that_is_gone_degrades() {
+        let vitals = Vitals { missing: 1, ..FINE };
+        assert_eq!(
+            said(vitals, NOW),
+            "degraded: interfaces that are not there: 1"
+        );
+    }
+
+    #[test]
+    fn nothing_attached_is_blind_whatever_else() {
+        let vitals = Vitals {
+            interfaces: 0,
+            missing: 1,
+            lost: 9,
+        };
+        assert_eq!(said(vitals, NOW), "blind: no interface is watched");
+    }
+
+    #[test]
+    fn news_that_nobody_reads_are_blindness() {
+        let long = SILENCE + Duration::from_secs(1);
+        assert_eq!(
+            said(FINE, long),
+            "blind: nobody has looked for news for 11 s"
+        );
+    }
+}
