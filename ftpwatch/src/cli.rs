@@ -1,8 +1,9 @@
 //! The command line.
 
-use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use ipnet::IpNet;
 
 use crate::{
     explain,
@@ -110,6 +111,9 @@ pub struct Analysis {
     /// What to write: failures for the table, outcomes for JSON, unless said
     #[arg(long, value_name = "WHAT")]
     pub show: Option<Show>,
+    /// Leave out clients and servers in this network: monitors, scanners (repeatable)
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = network)]
+    pub ignore: Vec<IpNet>,
 }
 
 impl Analysis {
@@ -237,6 +241,16 @@ pub(crate) fn range(text: &str) -> Result<RangeInclusive<u16>, String> {
     Ok(low..=high)
 }
 
+/// Reads a network: `192.0.2.0/24`, or one address.
+pub(crate) fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let network = text.parse::<IpNet>().ok();
+    network
+        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+        .map(|network| network.trunc())
+        .ok_or_else(|| format!("`{text}` is no network; write 192.0.2.0/24 or 2001:db8::/32"))
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -273,6 +287,21 @@ mod tests {
         assert_eq!(range("21-21"), Ok(21..=21));
         for wrong in ["", "50000", "2-1", "0-5", "1-70000", "a-b"] {
             assert!(range(wrong).is_err(), "{wrong}");
+        }
+    }
+    #[test]
+    fn networks() {
+        for (text, read) in [
+            ("192.0.2.0/24", "192.0.2.0/24"),
+            ("192.0.2.9/24", "192.0.2.0/24"),
+            ("192.0.2.9", "192.0.2.9/32"),
+            ("2001:db8::1", "2001:db8::1/128"),
+            ("0.0.0.0/0", "0.0.0.0/0"),
+        ] {
+            assert_eq!(network(text).map(|n| n.to_string()), Ok(read.into()));
+        }
+        for wrong in ["", "192.0.2.0/33", "192.0.2", "monitor"] {
+            assert!(network(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -132,10 +132,13 @@ impl<'a> Watch<'a> {
             interfaces: kernel.attacher.names(),
             hook: kernel.attacher.hook_name().to_owned(),
         };
+        let mut tracker =
+            Tracker::new(u64::try_from(analysis.timeout.as_nanos()).unwrap_or(u64::MAX));
+        tracker.ignore(analysis.ignore.clone());
         let watch = Self {
             options,
             kernel,
-            tracker: Tracker::new(u64::try_from(analysis.timeout.as_nanos()).unwrap_or(u64::MAX)),
+            tracker,
             reporter,
             output: Output::new(analysis.format, analysis.show),
             losses: Losses::default(),
