@@ -6,7 +6,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use ipnet::IpNet;
 
 use crate::{
-    explain,
+    config, explain,
     output::{Format, Show},
     probe,
     source::kernel::Hook,
@@ -50,6 +50,9 @@ pub enum Command {
     /// Be the client: log in, try the endpoints a server advertises, and say what is wrong
     #[command(after_help = probe::cli::EXAMPLES)]
     Probe(probe::cli::Probe),
+    /// The configuration of `run`: check it, show what holds, write one to begin with
+    #[command(subcommand)]
+    Config(config::cli::Config),
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -146,9 +149,15 @@ pub struct Run {
     /// A file to remove at start, and to create once everything is attached
     #[arg(long, value_name = "PATH")]
     pub ready_file: Option<PathBuf>,
+    /// Another configuration than /etc/ftpwatch/ftpwatch.toml; conf.d/*.toml beside it is read too
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Say more: -v what is attached, -vv what the kernel half logs
     #[arg(short, action = ArgAction::Count)]
     pub verbose: u8,
+    /// What each key of the configuration came to
+    #[arg(skip)]
+    pub settings: config::Settings,
 }
 
 /// `ftpwatch read`

@@ -2,10 +2,11 @@
 
 mod listeners;
 mod losses;
+mod reload;
 
 use std::{
     fs,
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
     path::Path,
     process::ExitCode,
     time::{Duration, Instant},
@@ -17,6 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::{
     cli::Run,
     clock::{Clock, monotonic_now},
+    config::Settings as Configured,
     error::Error,
     escape::printable,
     output::Output,
@@ -74,6 +76,7 @@ enum Ended {
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Option<Signal>,
 }
 
 impl Signals {
@@ -81,12 +84,28 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            // A terminal that closes says the same, and nobody is left to end what it ran.
+            hangup: (!io::stdin().is_terminal())
+                .then(|| signal(SignalKind::hangup()))
+                .transpose()?,
         })
+    }
+
+    /// Waits for the configuration to be read again.
+    async fn reload(hangup: &mut Option<Signal>) {
+        match hangup {
+            Some(hangup) => {
+                hangup.recv().await;
+            }
+            None => std::future::pending().await,
+        }
     }
 }
 
 struct Watch<'a> {
     options: &'a Run,
+    /// What holds now, by key.
+    settings: Configured,
     kernel: Kernel,
     tracker: Tracker,
     reporter: Reporter,
@@ -137,6 +156,7 @@ impl<'a> Watch<'a> {
         tracker.ignore(analysis.ignore.clone());
         let watch = Self {
             options,
+            settings: options.settings.clone(),
             kernel,
             tracker,
             reporter,
@@ -174,6 +194,7 @@ impl<'a> Watch<'a> {
             tokio::select! {
                 _ = signals.interrupt.recv() => return Ended::Told,
                 _ = signals.terminate.recv() => return Ended::Told,
+                () = Signals::reload(&mut signals.hangup) => self.reload(),
                 _ = tick.tick() => self.look_around(),
                 () = self.kernel.wait() => {}
                 () = tokio::time::sleep(pause) => {}
