@@ -1,11 +1,12 @@
 //! The command line.
 
-use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use ipnet::IpNet;
 
 use crate::{
-    explain, metrics,
+    config, explain, metrics,
     output::{Format, Show},
     probe,
     source::kernel::Hook,
@@ -49,6 +50,9 @@ pub enum Command {
     /// Be the client: log in, try the endpoints a server advertises, and say what is wrong
     #[command(after_help = probe::cli::EXAMPLES)]
     Probe(probe::cli::Probe),
+    /// The configuration of `run`: check it, show what holds, write one to begin with
+    #[command(subcommand)]
+    Config(config::cli::Config),
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -110,6 +114,9 @@ pub struct Analysis {
     /// What to write: failures for the table, outcomes for JSON, unless said
     #[arg(long, value_name = "WHAT")]
     pub show: Option<Show>,
+    /// Leave out clients and servers in this network: monitors, scanners (repeatable)
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = network)]
+    pub ignore: Vec<IpNet>,
 }
 
 impl Analysis {
@@ -145,9 +152,15 @@ pub struct Run {
     /// Metrics over HTTP
     #[command(flatten)]
     pub web: metrics::cli::Web,
+    /// Another configuration than /etc/ftpwatch/ftpwatch.toml; conf.d/*.toml beside it is read too
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Say more: -v what is attached, -vv what the kernel half logs
     #[arg(short, action = ArgAction::Count)]
     pub verbose: u8,
+    /// What each key of the configuration came to
+    #[arg(skip)]
+    pub settings: config::Settings,
 }
 
 /// `ftpwatch read`
@@ -240,6 +253,16 @@ pub(crate) fn range(text: &str) -> Result<RangeInclusive<u16>, String> {
     Ok(low..=high)
 }
 
+/// Reads a network: `192.0.2.0/24`, or one address.
+pub(crate) fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let network = text.parse::<IpNet>().ok();
+    network
+        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+        .map(|network| network.trunc())
+        .ok_or_else(|| format!("`{text}` is no network; write 192.0.2.0/24 or 2001:db8::/32"))
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -276,6 +299,21 @@ mod tests {
         assert_eq!(range("21-21"), Ok(21..=21));
         for wrong in ["", "50000", "2-1", "0-5", "1-70000", "a-b"] {
             assert!(range(wrong).is_err(), "{wrong}");
+        }
+    }
+    #[test]
+    fn networks() {
+        for (text, read) in [
+            ("192.0.2.0/24", "192.0.2.0/24"),
+            ("192.0.2.9/24", "192.0.2.0/24"),
+            ("192.0.2.9", "192.0.2.9/32"),
+            ("2001:db8::1", "2001:db8::1/128"),
+            ("0.0.0.0/0", "0.0.0.0/0"),
+        ] {
+            assert_eq!(network(text).map(|n| n.to_string()), Ok(read.into()));
+        }
+        for wrong in ["", "192.0.2.0/33", "192.0.2", "monitor"] {
+            assert!(network(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -7,6 +7,7 @@
 pub mod address;
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod diagnose;
 pub mod doctor;
 pub mod error;

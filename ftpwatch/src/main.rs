@@ -2,26 +2,31 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use ftpwatch::{
     cli::{Cli, Command},
-    doctor, explain, probe, read, watch,
+    config, doctor,
+    error::Error,
+    explain, probe, read, watch,
 };
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let done = match cli.command {
-        Command::Run(options) => watch::run(&options),
-        Command::Read(options) => read::run(&options),
-        Command::Explain(options) => explain::run(&options),
-        Command::Doctor(options) => doctor::run(&options),
-        Command::Probe(options) => probe::run(&options),
-    };
+    let done = config::parse().and_then(act);
     match done {
         Ok(status) => status,
         Err(error) => {
             eprintln!("{error}");
             ExitCode::from(error.status())
         }
+    }
+}
+
+fn act(cli: Cli) -> Result<ExitCode, Error> {
+    match cli.command {
+        Command::Run(options) => watch::run(&options),
+        Command::Read(options) => read::run(&options),
+        Command::Explain(options) => explain::run(&options),
+        Command::Doctor(options) => doctor::run(&options),
+        Command::Probe(options) => probe::run(&options),
+        Command::Config(options) => config::run(&options),
     }
 }

@@ -25,6 +25,16 @@ pub enum Format {
     Json,
 }
 
+impl Format {
+    /// What it is used for most.
+    const fn usual(self) -> Show {
+        match self {
+            Self::Table => Show::Failures,
+            Self::Json => Show::Outcomes,
+        }
+    }
+}
+
 /// Which reports are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Show {
@@ -60,16 +70,17 @@ impl Output {
     /// An output in `format`; `show` is what the format is used for most, unless said.
     #[must_use]
     pub fn new(format: Format, show: Option<Show>) -> Self {
-        let usual = match format {
-            Format::Table => Show::Failures,
-            Format::Json => Show::Outcomes,
-        };
         Self {
-            show: show.unwrap_or(usual),
+            show: show.unwrap_or(format.usual()),
             format,
             table: table::Table::default(),
             story: story::Story::default(),
         }
+    }
+
+    /// Shows something else from now on; what the format is used for most, unless said.
+    pub fn set_show(&mut self, show: Option<Show>) {
+        self.show = show.unwrap_or(self.format.usual());
     }
 
     /// Takes in an event that is not to be shown, and remembers it for the summary. `false` where it needs a report,

@@ -20,6 +20,7 @@ use ftpwatch_common::{
     engine::Request,
     record::{About, Line, Record, Session as SessionNews, Why},
 };
+use ipnet::IpNet;
 
 pub use books::Books;
 pub use facts::{Facts, Views};
@@ -146,6 +147,29 @@ impl Tracker {
         }
     }
 
+    /// Leaves out clients and servers in `networks`. Sessions that are known already stay what they are.
+    pub fn ignore(&mut self, networks: Vec<IpNet>) {
+        self.sessions.ignore(networks);
+    }
+
+    /// Waits `timeout` nanoseconds from now on, for what has no outcome yet too.
+    pub fn set_timeout(&mut self, timeout: u64, now: u64, truth: &mut dyn Truth) {
+        if timeout == self.timeout {
+            return;
+        }
+        self.timeout = timeout;
+        for key in self.undecided() {
+            self.refresh(key, truth);
+            self.settle(key, now, truth);
+        }
+    }
+
+    fn undecided(&self) -> Vec<u64> {
+        let endpoints = self.endpoints.iter();
+        let undecided = endpoints.filter(|(_, watched)| watched.outcome.is_none());
+        undecided.map(|(key, _)| *key).collect()
+    }
+
     /// What was counted so far.
     #[must_use]
     pub const fn books(&self) -> &Books {
@@ -249,6 +273,11 @@ impl Tracker {
             endpoint.missed |= missed::STORE;
         }
         let session = self.sessions.of(&endpoint);
+        if session.ignored {
+            self.count_sessions();
+            self.retire_view(endpoint.id, endpoint.flow);
+            return endpoint.id;
+        }
         let twin = session.latest.filter(|key| {
             self.endpoints.get(key).is_some_and(|watched| {
                 watched.outcome.is_none() && watched.views.is_twin(&endpoint)
@@ -315,7 +344,7 @@ impl Tracker {
     }
 
     fn count_sessions(&mut self) {
-        (self.books.sessions, self.books.blind) = self.sessions.books();
+        (self.books.sessions, self.books.blind, self.books.ignored) = self.sessions.books();
     }
 
     fn take_line(&mut self, line: Line, now: u64, truth: &mut dyn Truth) {

@@ -2,11 +2,12 @@
 
 mod listeners;
 mod losses;
+mod reload;
 mod service;
 
 use std::{
     fs,
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
     path::Path,
     process::ExitCode,
     time::{Duration, Instant},
@@ -18,6 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::{
     cli::Run,
     clock::{Clock, monotonic_now},
+    config::Settings as Configured,
     error::Error,
     escape::printable,
     health::{Health, Vitals},
@@ -79,6 +81,7 @@ enum Ended {
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Option<Signal>,
 }
 
 impl Signals {
@@ -86,12 +89,28 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            // A terminal that closes says the same, and nobody is left to end what it ran.
+            hangup: (!io::stdin().is_terminal())
+                .then(|| signal(SignalKind::hangup()))
+                .transpose()?,
         })
+    }
+
+    /// Waits for the configuration to be read again.
+    async fn reload(hangup: &mut Option<Signal>) {
+        match hangup {
+            Some(hangup) => {
+                hangup.recv().await;
+            }
+            None => std::future::pending().await,
+        }
     }
 }
 
 struct Watch<'a> {
     options: &'a Run,
+    /// What holds now, by key.
+    settings: Configured,
     kernel: Kernel,
     tracker: Tracker,
     reporter: Reporter,
@@ -142,10 +161,14 @@ impl<'a> Watch<'a> {
             interfaces: kernel.attacher.names(),
             hook: kernel.attacher.hook_name().to_owned(),
         };
+        let mut tracker =
+            Tracker::new(u64::try_from(analysis.timeout.as_nanos()).unwrap_or(u64::MAX));
+        tracker.ignore(analysis.ignore.clone());
         let mut watch = Self {
             options,
+            settings: options.settings.clone(),
             kernel,
-            tracker: Tracker::new(u64::try_from(analysis.timeout.as_nanos()).unwrap_or(u64::MAX)),
+            tracker,
             reporter,
             output: Output::new(analysis.format, analysis.show),
             losses: Losses::default(),
@@ -186,6 +209,7 @@ impl<'a> Watch<'a> {
             tokio::select! {
                 _ = signals.interrupt.recv() => return Ended::Told,
                 _ = signals.terminate.recv() => return Ended::Told,
+                () = Signals::reload(&mut signals.hangup) => self.reload(),
                 _ = tick.tick() => {
                     self.look_around();
                     let health = self.health();

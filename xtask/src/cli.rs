@@ -50,7 +50,7 @@ Commands:
   bench [NAME…]            measure what ftpwatch costs: a packet, a transfer, the ring buffer; best on a quiet machine
   fuzz [SECONDS]           feed the decoders, the engine and the capture reader what libFuzzer comes up with: each for
                            SECONDS (60), from the captures on
-  docs                     make docs/EXPLAIN.md of the texts in the source
+  docs                     make docs/EXPLAIN.md and docs/ftpwatch.toml of the source
   bench read [PACKETS]     measure what `ftpwatch read` costs beside tcpdump, tshark and Suricata, on a capture of PACKETS
                            (1000000) that it makes
   traffic FILE [PACKETS]   write that capture to FILE

@@ -75,6 +75,14 @@ pub fn write(
             let _ = writeln!(text, "{count} {what}");
         }
     }
+    if books.ignored > 0 {
+        let _ = writeln!(
+            text,
+            "{} {} ignored",
+            books.ignored,
+            plural(books.ignored, "session", "sessions"),
+        );
+    }
     let lost: Vec<_> = LOSSES
         .iter()
         .map(|(counter, what)| (counters[*counter as usize], *what))

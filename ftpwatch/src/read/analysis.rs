@@ -1,6 +1,6 @@
 //! The analysis of one capture: packets and their times in, reports out.
 
-use std::{io, time::Duration};
+use std::io;
 
 use ftpwatch_common::{
     address::Flow,
@@ -64,8 +64,10 @@ pub struct Analysis<'a> {
     done: Findings,
 }
 
-fn tracker(timeout: Duration) -> Tracker {
-    Tracker::new(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX))
+fn tracker(options: &cli::Analysis) -> Tracker {
+    let mut tracker = Tracker::new(u64::try_from(options.timeout.as_nanos()).unwrap_or(u64::MAX));
+    tracker.ignore(options.ignore.clone());
+    tracker
 }
 
 impl<'a> Analysis<'a> {
@@ -75,7 +77,7 @@ impl<'a> Analysis<'a> {
             reporter,
             sink,
             memory: Memory::new(&options.control_ports()),
-            tracker: tracker(options.timeout),
+            tracker: tracker(options),
             hops: Hops::default(),
             now: 0,
             swept_at: 0,
@@ -250,7 +252,7 @@ impl<'a> Analysis<'a> {
         self.done
             .add_run(self.tracker.books(), &self.memory.counters());
         self.memory = Memory::new(&self.options.control_ports());
-        self.tracker = tracker(self.options.timeout);
+        self.tracker = tracker(self.options);
         self.hops = Hops::default();
         Ok(())
     }

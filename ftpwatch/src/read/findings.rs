@@ -41,6 +41,7 @@ impl Findings {
         let Books {
             sessions,
             blind,
+            ignored,
             endpoints,
             outcomes,
             late,
@@ -50,6 +51,7 @@ impl Findings {
         let total = &mut self.books;
         total.sessions += sessions;
         total.blind += blind;
+        total.ignored += ignored;
         total.endpoints += endpoints;
         total.late += late;
         total.transfers += transfers;

@@ -9,6 +9,8 @@ pub struct Books {
     pub sessions: u64,
     /// Of those, the ones that could not be read (TLS).
     pub blind: u64,
+    /// Control connections that were left out, because of who they were between. Nothing else counts them.
+    pub ignored: u64,
     /// Endpoints advertised.
     pub endpoints: u64,
     /// How many of each [`Outcome`], in the order of [`Outcome::ALL`].

@@ -57,13 +57,7 @@ impl Tracker {
     /// Of everything that has no outcome yet, absence proves nothing any more: packets may have passed
     /// unseen.
     pub fn miss(&mut self, now: u64, truth: &mut dyn Truth) {
-        let undecided: Vec<u64> = self
-            .endpoints
-            .iter()
-            .filter(|(_, watched)| watched.outcome.is_none())
-            .map(|(key, _)| *key)
-            .collect();
-        for key in undecided {
+        for key in self.undecided() {
             if let Some(watched) = self.endpoints.get_mut(&key) {
                 watched.views.miss();
             }

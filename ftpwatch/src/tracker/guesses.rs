@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use ftpwatch_common::{
-    endpoint::{Attempt as Seen, Endpoint},
-    engine::Request,
-};
+use ftpwatch_common::endpoint::{Attempt as Seen, Endpoint};
 
 use super::{Tracker, Truth};
 use crate::history::{Attempt, Fate};
@@ -49,7 +46,9 @@ impl Tracker {
     /// News of a guess: what it has come to is believed at once, and what did not come is waited for.
     pub(super) fn take_guess(&mut self, endpoint: &Endpoint, now: u64, truth: &mut dyn Truth) {
         let id = endpoint.id;
-        if let Some(Fate::Connected | Fate::Refused) = fate(endpoint) {
+        if self.sessions.ignores(&endpoint.flow) {
+            self.forget_guess(id);
+        } else if let Some(Fate::Connected | Fate::Refused) = fate(endpoint) {
             if truth.endpoint(id).is_some() {
                 self.conclude_guess(endpoint, now);
                 self.guesses.remove(id);
@@ -81,12 +80,7 @@ impl Tracker {
 
     /// A guess is of no interest any more.
     pub(super) fn forget_guess(&mut self, id: u64) {
-        self.retired.push(Request {
-            endpoint: id,
-            flow: Endpoint::EMPTY.flow,
-            pad: 0,
-            control: 0,
-        });
+        self.retire_view(id, Endpoint::EMPTY.flow);
     }
 }
 

@@ -11,6 +11,7 @@ use ftpwatch_common::{
     record::{Kind, Progress, Session as News},
     text::Text,
 };
+use ipnet::IpNet;
 use serde::Serialize;
 
 use super::{Outcome, SECOND};
@@ -57,6 +58,14 @@ pub struct Session {
     open: usize,
     /// It was told of, before the last of its endpoints was found.
     told: bool,
+    /// Its client or server is to be left out, seen from either side.
+    pub(super) ignored: bool,
+}
+
+impl Session {
+    const fn is_to_be_told(&self) -> bool {
+        !self.told && !self.ignored
+    }
 }
 
 /// A view of a session.
@@ -77,13 +86,29 @@ pub struct Sessions {
     expiry: BTreeSet<(u64, u64)>,
     seen: u64,
     blind: u64,
+    ignored: u64,
+    /// Whose sessions are left out.
+    networks: Vec<IpNet>,
 }
 
 impl Sessions {
-    /// How many were seen, and how many of them blind.
+    /// How many were seen, how many of them blind; and how many were left out.
     #[must_use]
-    pub const fn books(&self) -> (u64, u64) {
-        (self.seen, self.blind)
+    pub const fn books(&self) -> (u64, u64, u64) {
+        (self.seen, self.blind, self.ignored)
+    }
+
+    /// Leaves out clients and servers in `networks`, in sessions that are new.
+    pub fn ignore(&mut self, networks: Vec<IpNet>) {
+        self.networks = networks;
+    }
+
+    /// Whether a control connection between these two is left out.
+    #[must_use]
+    pub fn ignores(&self, flow: &Flow) -> bool {
+        let ends = [flow.client.ip(), flow.server.ip()];
+        let mut networks = self.networks.iter();
+        networks.any(|network| ends.iter().any(|end| network.contains(end)))
     }
 
     /// When [`Self::expire`] has something to do.
@@ -119,7 +144,7 @@ impl Sessions {
         let session = self.sessions.get_mut(&view.session)?;
         if news.progress == Progress::Blind as u32 && session.visibility == Visibility::Clear {
             session.visibility = Visibility::Tls;
-            self.blind += 1;
+            self.blind += u64::from(!session.ignored);
         }
         if news.progress != Progress::Ended as u32 || view.ended {
             return None;
@@ -143,16 +168,24 @@ impl Sessions {
             let translated = twin.flow.client != flow.client || twin.flow.server != flow.server;
             fingerprint != 0 && translated && twin.opened_at.abs_diff(at) < SECOND
         };
+        let ignored = self.ignores(&flow);
         let twin = self.fingerprints.get(&fingerprint).copied();
         let twin = twin.and_then(|twin| self.sessions.get_mut(&twin));
         let session = match twin.filter(is_twin) {
             Some(session) => {
                 session.open += 1;
                 session.flow = flow;
+                if ignored && !session.ignored {
+                    session.ignored = true;
+                    self.ignored += 1;
+                    self.seen -= 1;
+                    self.blind -= u64::from(session.visibility != Visibility::Clear);
+                }
                 session.id
             }
             None => {
-                self.seen += 1;
+                self.seen += u64::from(!ignored);
+                self.ignored += u64::from(ignored);
                 self.fingerprints.insert(fingerprint, id);
                 self.sessions.insert(
                     id,
@@ -172,6 +205,7 @@ impl Sessions {
                         fingerprint,
                         open: 1,
                         told: false,
+                        ignored,
                     },
                 );
                 id
@@ -198,7 +232,8 @@ impl Sessions {
             self.open(id, endpoint.flow, 0, endpoint.advertised_at);
             if told && let Some(session) = self.sessions.get_mut(&id) {
                 session.told = true;
-                self.seen -= 1;
+                self.seen -= u64::from(!session.ignored);
+                self.ignored -= u64::from(session.ignored);
             }
             id
         });
@@ -267,11 +302,12 @@ impl Sessions {
         session.map(|session| session.flow)
     }
 
-    /// The client's view of the control connection `id`.
+    /// The client's view of the control connection `id`, unless it is left out.
     #[must_use]
     pub fn flow(&self, id: u64) -> Option<Flow> {
         let view = self.views.get(&id)?;
-        Some(self.sessions.get(&view.session)?.flow)
+        let session = self.sessions.get(&view.session)?;
+        (!session.ignored).then_some(session.flow)
     }
 
     /// An advertisement on the control connection `id` could not be decoded. `None` when that was said
@@ -279,7 +315,7 @@ impl Sessions {
     pub fn undecodable(&mut self, id: u64) -> Option<Flow> {
         let view = self.views.get(&id)?;
         let session = self.sessions.get_mut(&view.session)?;
-        if session.id != id {
+        if session.id != id || session.ignored {
             return None;
         }
         session.undecodable += 1;
@@ -297,7 +333,7 @@ impl Sessions {
     pub fn end(&mut self, id: u64) -> Option<Session> {
         let session = self.sessions.remove(&id)?;
         self.fingerprints.remove(&session.fingerprint);
-        Some(session).filter(|session| !session.told)
+        Some(session).filter(Session::is_to_be_told)
     }
 
     /// Watching is over: the sessions that are still open, in the order they were opened.
@@ -306,7 +342,7 @@ impl Sessions {
             .sessions
             .drain()
             .map(|(_, session)| session)
-            .filter(|session| !session.told)
+            .filter(Session::is_to_be_told)
             .collect();
         sessions.sort_by_key(|session| (session.opened_at, session.id));
         for session in &mut sessions {

@@ -171,13 +171,18 @@ impl Tracker {
         self.sessions.forget_endpoint(watched.session, key);
         for id in watched.views.ids() {
             self.known.remove(&id);
-            self.retired.push(Request {
-                endpoint: id,
-                flow: watched.views.client_side().flow,
-                pad: 0,
-                control: 0,
-            });
+            self.retire_view(id, watched.views.client_side().flow);
         }
+    }
+
+    /// The store need not keep it any more.
+    pub(super) fn retire_view(&mut self, endpoint: u64, flow: Flow) {
+        self.retired.push(Request {
+            endpoint,
+            flow,
+            pad: 0,
+            control: 0,
+        });
     }
 }
 

@@ -160,6 +160,48 @@ fn options_of_the_analysis() {
     assert_eq!(unanswered["confidence"], "high");
 }
 
+/// Clients and servers that are ignored are counted once, and in nothing else.
+#[test]
+fn some_are_ignored() {
+    let capture = Pcap::default().file(&every_outcome().ethernet());
+    let file = File::new("ignored", &capture);
+    let server = Family::V4.server(10).to_string();
+    let reading = json(&file.path, &["--ignore", &server, "--show", "all"]);
+    assert_eq!(reading.outcomes(), ["refused", "unobserved"], "{reading:?}");
+    assert_eq!(reading.events_of("session").len(), 2, "{reading:?}");
+    assert_eq!(reading.events_of("advertised").len(), 2, "{reading:?}");
+    assert!(
+        !reading.stdout.contains(&format!("\"{server}\"")),
+        "{reading:?}"
+    );
+    assert!(
+        reading
+            .stderr
+            .contains("2 control sessions, 2 passive endpoints"),
+        "{reading:?}"
+    );
+    assert!(
+        reading.stderr.contains("\n1 session ignored\n"),
+        "{reading:?}"
+    );
+    let nobody = json(
+        &file.path,
+        &["--ignore", "0.0.0.0/0,::/0", "--show", "outcomes"],
+    );
+    assert_eq!(
+        (nobody.status, nobody.stdout.as_str()),
+        (Some(0), ""),
+        "{nobody:?}"
+    );
+    assert!(
+        nobody.stderr.contains("\n3 sessions ignored\n"),
+        "{nobody:?}"
+    );
+    let client = format!("{}/31", Family::V4.client(7));
+    let clients = json(&file.path, &["--ignore", &client]);
+    assert!(clients.stderr.contains(" ignored\n"), "{clients:?}");
+}
+
 /// Somebody else's tcpdump is still running: what is decided is told at once.
 #[test]
 fn as_they_come() {
