@@ -145,8 +145,25 @@ impl Losses {
     }
 
     fn note(&mut self, what: &'static str, count: u64, meaning: String) {
-        self.others.push((count, format!("{what}: {meaning}")));
+        self.add_to_others(count, format!("{what}: {meaning}"));
         self.push(what, count, meaning);
+    }
+
+    /// For the summary, in which there is room for so much: interfaces come and go for years.
+    fn add_to_others(&mut self, count: u64, text: String) {
+        const ROOM: usize = 32;
+        let last = (self.others.len() == ROOM).then_some(ROOM - 1);
+        let same = self.others.iter().position(|(_, known)| *known == text);
+        match same.or(last) {
+            Some(at) => {
+                let (sum, known) = &mut self.others[at];
+                *sum = sum.saturating_add(count);
+                if same.is_none() {
+                    "more, of other interfaces or kinds".clone_into(known);
+                }
+            }
+            None => self.others.push((count, text)),
+        }
     }
 
     fn push(&mut self, what: &'static str, count: u64, meaning: String) {
@@ -188,5 +205,23 @@ impl Losses {
     /// What there is to report since the last time.
     pub fn take_reports(&mut self) -> Vec<LossReport> {
         std::mem::take(&mut self.reports)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_for_the_summary_is_bounded() {
+        let mut losses = Losses::default();
+        for number in 0..1_000 {
+            losses.note_interface_gone(&format!("veth{number}"));
+            losses.note_interface_gone("eth0");
+        }
+        assert_eq!(losses.others().len(), 32);
+        let sum: u64 = losses.others().iter().map(|(count, _)| count).sum();
+        assert_eq!(sum, 2_000, "none is forgotten");
+        assert!(losses.others()[31].1.starts_with("more"));
     }
 }
