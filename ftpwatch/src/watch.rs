@@ -318,6 +318,9 @@ impl<'a> Watch<'a> {
             self.output.write(&report)?;
         }
         for event in self.tracker.take_events() {
+            if self.output.pass_over(&event) {
+                continue;
+            }
             let listening = self.listeners.look(&event, &self.reporter, &self.tracker);
             // Asked afterwards: it may have moved on meanwhile.
             self.reporter.listening =
