@@ -2,6 +2,7 @@
 
 mod listeners;
 mod losses;
+mod room;
 mod service;
 
 use std::{
@@ -27,6 +28,7 @@ use crate::{
 };
 use listeners::{Listeners, has_moved_on};
 use losses::Losses;
+use room::give_back;
 use service::Service;
 
 /// How often interfaces and losses are looked at.
@@ -148,6 +150,7 @@ impl<'a> Watch<'a> {
             compared: Instant::now(),
             shown: 0,
         };
+        give_back();
         watch.say_ready()?;
         Ok(watch)
     }
