@@ -13,6 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use object::build::elf::{Builder, SectionData};
 use toolchain::{BpfToolchain, Origin};
 
 /// The kernel half's package, and its binary.
@@ -67,9 +68,30 @@ fn build(toolchain: &BpfToolchain) -> Result<(), Box<dyn Error>> {
     }
 
     let object = target_dir.join(target).join("release").join(PACKAGE);
-    fs::copy(&object, out_dir.join(PACKAGE))?;
+    fs::write(
+        out_dir.join(PACKAGE),
+        without_debug_sections(&fs::read(object)?)?,
+    )?;
     rerun_if_changed(workspace, toolchain);
     Ok(())
+}
+
+/// The object without its DWARF: BTF was made of it, nobody else reads it, and it is three quarters of what a process
+/// that watches would carry along.
+fn without_debug_sections(object: &[u8]) -> Result<Vec<u8>, object::build::Error> {
+    let mut builder = Builder::read(object)?;
+    for section in &mut builder.sections {
+        let name = section.name.as_slice();
+        section.delete = name.starts_with(b".debug_") || name.starts_with(b".rel.debug_");
+    }
+    builder.delete_orphans();
+    // LLVM keeps the names of sections and of symbols in one table, and the builder in two.
+    let names = builder.sections.add();
+    names.name = b".shstrtab".as_slice().into();
+    names.data = SectionData::SectionString;
+    let mut stripped = Vec::new();
+    builder.write(&mut stripped)?;
+    Ok(stripped)
 }
 
 /// The cargo that compiles for BPF, in an environment of its own.

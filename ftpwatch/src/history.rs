@@ -14,6 +14,7 @@ use std::{
     net::IpAddr,
 };
 
+use foldhash::fast::RandomState;
 use ftpwatch_common::{address::Address, record::Line};
 
 pub use networks::network;
@@ -39,7 +40,7 @@ const FEW: u64 = 4;
 /// All servers, by the address that their clients use.
 #[derive(Debug, Default)]
 pub struct History {
-    servers: HashMap<Address, Server>,
+    servers: HashMap<Address, Server, RandomState>,
     /// Addresses of the host that looks on: servers there are one.
     local: HashSet<IpAddr>,
     details: usize,

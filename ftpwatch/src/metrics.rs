@@ -144,17 +144,23 @@ impl Metrics {
         self.shared.set(snapshot);
     }
 
-    /// Counts what is told by event and report, and by neither of the books.
-    pub fn note(&self, event: &Event, report: &Report) {
+    /// Counts what is told by an event alone, whether or not it is shown.
+    pub fn note(&self, event: &Event) {
+        if let Event::Outcome(case) = event
+            && let Some(time) = time_to_connect(case)
+        {
+            self.families.connect(time);
+        }
+    }
+
+    /// Counts a failure, whose cause the report knows.
+    pub fn note_failure(&self, event: &Event, report: &Report) {
         let (Event::Outcome(case), Body::Outcome(told)) = (event, &report.body) else {
             return;
         };
         if case.outcome.is_failure() {
             let cause = told.cause.map_or(families::NO_CAUSE, Cause::name);
             self.families.fail(case.outcome, cause);
-        }
-        if let Some(time) = time_to_connect(case) {
-            self.families.connect(time);
         }
     }
 

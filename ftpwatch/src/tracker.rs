@@ -125,6 +125,8 @@ pub struct Tracker {
     /// From any view's id to that.
     known: HashMap<u64, u64, RandomState>,
     timers: BTreeSet<(u64, u64)>,
+    /// What was advertised later than this was in no comparison with the store.
+    compared_to: u64,
     events: Vec<Event>,
     retired: Vec<Request>,
 }
@@ -142,6 +144,7 @@ impl Tracker {
             endpoints: HashMap::default(),
             known: HashMap::default(),
             timers: BTreeSet::new(),
+            compared_to: 0,
             events: Vec::new(),
             retired: Vec::new(),
         }
@@ -207,7 +210,7 @@ impl Tracker {
                 self.take_guess(&endpoint, now, truth);
             }
             Record::Endpoint(endpoint) => {
-                if self.known.contains_key(&endpoint.id) || is_first(&endpoint, truth) {
+                if self.known.contains_key(&endpoint.id) || self.is_first(&endpoint, truth) {
                     self.take_endpoint(endpoint, now, truth);
                 }
             }
@@ -245,6 +248,19 @@ impl Tracker {
             let view = watched.views.client_side();
             view.port == port && view.control != control
         })
+    }
+
+    /// Whether these are the first news of an endpoint that is not known. News of one that is done with come
+    /// after all where the store was compared with meanwhile: then it is out of the store, which is asked about
+    /// those alone that the comparison can have found there. Later news of one whose first were lost have to wait
+    /// for the comparison.
+    fn is_first(&self, endpoint: &Endpoint, truth: &mut dyn Truth) -> bool {
+        if endpoint.why == Why::Unstored as u32 {
+            return true;
+        }
+        let compared = endpoint.advertised_at <= self.compared_to;
+        endpoint.why == Why::Advertised as u32
+            && (!compared || truth.endpoint(endpoint.id).is_some())
     }
 
     fn has_undecided(&self, control: u64) -> bool {
@@ -379,14 +395,6 @@ impl Tracker {
             }
         }
     }
-}
-
-/// Whether these are the first news of an endpoint that is not known. News of one that is done with come
-/// after all where the store was compared with meanwhile: then it is out of the store. Later news of one
-/// whose first were lost have to wait for the comparison.
-fn is_first(endpoint: &Endpoint, truth: &mut dyn Truth) -> bool {
-    endpoint.why == Why::Unstored as u32
-        || (endpoint.why == Why::Advertised as u32 && truth.endpoint(endpoint.id).is_some())
 }
 
 #[cfg(test)]

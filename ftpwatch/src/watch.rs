@@ -3,6 +3,7 @@
 mod listeners;
 mod losses;
 mod reload;
+mod room;
 mod service;
 
 use std::{
@@ -32,6 +33,7 @@ use crate::{
 use listeners::{Listeners, has_moved_on};
 pub use losses::KINDS as KINDS_OF_LOSS;
 use losses::Losses;
+use room::give_back;
 use service::Service;
 
 /// How often interfaces and losses are looked at.
@@ -181,6 +183,7 @@ impl<'a> Watch<'a> {
             shown: 0,
         };
         watch.publish();
+        give_back();
         watch.say_ready()?;
         Ok(watch)
     }
@@ -389,13 +392,19 @@ impl<'a> Watch<'a> {
             self.output.write(&report)?;
         }
         for event in self.tracker.take_events() {
+            if let Some(metrics) = &self.metrics {
+                metrics.note(&event);
+            }
+            if self.output.pass_over(&event) {
+                continue;
+            }
             let listening = self.listeners.look(&event, &self.reporter, &self.tracker);
             // Asked afterwards: it may have moved on meanwhile.
             self.reporter.listening =
                 listening.filter(|_| !has_moved_on(&event, self.kernel.truth()));
             let report = self.reporter.report(&event);
             if let Some(metrics) = &self.metrics {
-                metrics.note(&event, &report);
+                metrics.note_failure(&event, &report);
             }
             self.write(&report)?;
         }

@@ -6,11 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ftpwatch_common::record::RING_BYTES;
+
 use super::check::{Check, Group};
 
 /// What the maps take when they are full, in bytes: 32,768 connections and endpoints, 131,072 index entries, one
 /// array of 65,536 ports, the ring buffer (the table in ARCHITECTURE.md).
-const MAPS: u64 = 32_768 * (616 + 36 + 624 + 8) + 131_072 * (8 + 36) + 65_536 * 16 + (4 << 20);
+const MAPS: u64 =
+    32_768 * (616 + 36 + 624 + 8) + 131_072 * (8 + 36) + 65_536 * 16 + RING_BYTES as u64;
 
 /// The room there is.
 pub fn check() -> Check {

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, net::IpAddr};
 
+use foldhash::fast::RandomState;
 use ftpwatch_common::address::Address;
 use ipnet::IpNet;
 
@@ -34,7 +35,7 @@ struct Tally {
 
 /// What became of the endpoints of each client network.
 #[derive(Debug, Default)]
-pub struct Networks(HashMap<IpNet, Tally>);
+pub struct Networks(HashMap<IpNet, Tally, RandomState>);
 
 impl Networks {
     /// How many there are.

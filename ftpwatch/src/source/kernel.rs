@@ -84,7 +84,6 @@ impl Kernel {
     /// As [`Self::load`].
     pub fn load_with_room(settings: &Settings, room: Option<u32>) -> Result<Self, Error> {
         let mut ebpf = load::load(settings, room)?;
-        load::give_back();
         let ring =
             RingBuf::try_from(load::take_map(&mut ebpf, "NEWS")?).map_err(load::map_error)?;
         // SAFETY: the ring buffer keeps its map's descriptor open for as long as it lives, and always tells

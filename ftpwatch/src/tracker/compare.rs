@@ -28,6 +28,9 @@ impl Tracker {
         }
         let mut endpoints = endpoints.to_vec();
         endpoints.sort_by_key(|endpoint| endpoint.advertised_at);
+        if let Some(last) = endpoints.last() {
+            self.compared_to = self.compared_to.max(last.advertised_at);
+        }
         for endpoint in endpoints {
             if endpoint.is_guessed() {
                 self.take_guess(&endpoint, now, truth);

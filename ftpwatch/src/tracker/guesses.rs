@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use foldhash::fast::RandomState;
 use ftpwatch_common::endpoint::{Attempt as Seen, Endpoint};
 
 use super::{Tracker, Truth};
@@ -11,7 +12,7 @@ use crate::history::{Attempt, Fate};
 #[derive(Debug, Default)]
 pub struct Guesses {
     deadlines: BTreeSet<(u64, u64)>,
-    known: HashMap<u64, u64>,
+    known: HashMap<u64, u64, RandomState>,
 }
 
 impl Guesses {

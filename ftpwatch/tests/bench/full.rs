@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use ftpwatch_common::counter::Counter;
 use ftpwatch_common::endpoint::Endpoint;
-use ftpwatch_common::record::{Record, Why};
+use ftpwatch_common::record::{RING_BYTES, Record, Why};
 
 use crate::bench::{Bench, Program};
 use crate::packets::{Conversation, Family, Packet, advertisement};
@@ -14,9 +14,6 @@ use crate::scenarios::seen::word;
 
 /// Rooms in the maps `CONTROLS` and `ENDPOINTS`.
 const ROOM: usize = 32_768;
-
-/// Bytes of the map `NEWS`.
-const RING: usize = 4 << 20;
 
 /// How many replies go into one segment.
 const REPLIES: usize = 50;
@@ -54,7 +51,7 @@ fn ring() {
     let mut bench = Bench::new(Program::Ether);
     let mut talk = Conversation::new(Family::V4);
     take(&mut bench, talk.opening());
-    let rooms = RING / size_of::<Endpoint>();
+    let rooms = RING_BYTES as usize / size_of::<Endpoint>();
     let mut advertised = 0;
     while advertised < rooms + 500 {
         let first = 1024 + u16::try_from(advertised).expect("there are that many ports");

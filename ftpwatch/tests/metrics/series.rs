@@ -75,7 +75,9 @@ impl Stage {
             self.memory.retire(&request);
         }
         for event in self.tracker.take_events() {
-            self.metrics.note(&event, &self.reporter.report(&event));
+            self.metrics.note(&event);
+            self.metrics
+                .note_failure(&event, &self.reporter.report(&event));
         }
         self.metrics.publish(Snapshot {
             books: *self.tracker.books(),

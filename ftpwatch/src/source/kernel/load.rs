@@ -68,15 +68,6 @@ pub fn load(settings: &Settings, room: Option<u32>) -> Result<Ebpf, Error> {
     Ok(ebpf)
 }
 
-/// Gives back to the system what loading took: the object is large, and its process runs for long.
-pub fn give_back() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: it touches only what is free.
-    unsafe {
-        nix::libc::malloc_trim(0);
-    }
-}
-
 fn bits(ports: &[u16]) -> ControlPorts {
     let mut bits = [0; _];
     for port in ports.iter().map(|port| port.to_be()) {
