@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use crate::cargo::workspace;
 use crate::install;
 use kernels::{Kernels, NEWEST};
-use page::Row;
+use page::{Row, Rows};
 use userland::Built;
 
 const PAGE: &str = "docs/KERNELS.md";
@@ -66,7 +66,9 @@ pub fn vm(versions: &[String]) -> Result<()> {
     let userland = userland::pack(&built)?.finish();
     let kernels = Kernels::look()?;
     let path = workspace().join(PAGE);
-    let mut rows = page::read(&fs::read_to_string(&path).unwrap_or_default());
+    let written = || page::read(&fs::read_to_string(&path).unwrap_or_default());
+    let before = written();
+    let mut now = Rows::new();
     let replace = env::var_os("FTPWATCH_REPLACE_DOCS").is_some();
     let mut wrong = Vec::new();
     for wanted in wanted {
@@ -76,16 +78,20 @@ pub fn vm(versions: &[String]) -> Result<()> {
             Err(error) => wrong.push(format!("{error:#}")),
             Ok(None) => {}
             Ok(Some(row)) if replace => {
-                rows.insert(wanted.version.to_owned(), row);
+                now.insert(wanted.version.to_owned(), row);
             }
             Ok(Some(row)) => {
-                if let Err(error) = page::compare(wanted.version, rows.get(wanted.version), &row) {
+                if let Err(error) = page::compare(wanted.version, before.get(wanted.version), &row)
+                {
                     wrong.push(format!("{error:#}\nwhere that is as it should be: FTPWATCH_REPLACE_DOCS=1 cargo xtask vm"));
                 }
             }
         }
     }
     if replace {
+        // Another kernel's row may have been written meanwhile.
+        let mut rows = written();
+        rows.extend(now);
         fs::write(&path, page::write(&rows)).with_context(|| format!("cannot write {PAGE}"))?;
     }
     if !wrong.is_empty() {

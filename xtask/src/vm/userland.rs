@@ -12,9 +12,11 @@ use crate::install;
 /// What the tests call. `modprobe` is the kernel's: it has what is asked for loaded.
 const PROGRAMS: [&str; 6] = ["ip", "tc", "nft", "curl", "modprobe", "busybox"];
 
-/// Modules that the client's Python loads, as far as there are files of them.
+/// Modules that the client's Python loads, as far as there are files of them: some not before they are needed.
 const LOADED: &str = "\
 import ftplib, os, socket, sys, time
+socket.getaddrinfo('127.0.0.1', 21)
+ftplib.parse227('227 (127,0,0,1,0,21)')
 print(sys.executable)
 for module in list(sys.modules.values()):
     for name in '__file__', '__cached__':
