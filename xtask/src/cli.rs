@@ -33,6 +33,8 @@ pub enum Chore {
     Traffic { file: PathBuf, packets: u64 },
     /// Print what the kernel's verifier makes of the programs.
     Verifier,
+    /// Boot other kernels, and watch there.
+    Vm { versions: Vec<String> },
     /// What has to hold before a change goes in.
     Ci,
 }
@@ -55,6 +57,8 @@ Commands:
                            (1000000) that it makes
   traffic FILE [PACKETS]   write that capture to FILE
   verifier                 print how many instructions the kernel verified, program by program
+  vm [VERSION…]            boot Debian's kernels in qemu (5.10, 6.1, 6.12 and the newest, unless said), watch faults
+                           there, and compare what their verifiers went through with docs/KERNELS.md
   ci                       formatting, clippy and all tests: what has to hold before a change goes in
   setup [--tests]          install what building needs, and with --tests what only the tests need
 
@@ -98,6 +102,7 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Chore> {
         "bench" => bench(&mut parser)?,
         "fuzz" => fuzz(&mut parser)?,
         "traffic" => traffic(&mut parser)?,
+        "vm" => vm(&mut parser)?,
         "demo" => alone(&mut parser, Chore::Demo)?,
         "docs" => alone(&mut parser, Chore::Docs)?,
         "verifier" => alone(&mut parser, Chore::Verifier)?,
@@ -167,6 +172,18 @@ fn bench(parser: &mut lexopt::Parser) -> Result<Chore> {
         }
     }
     Ok(Chore::Bench { names })
+}
+
+fn vm(parser: &mut lexopt::Parser) -> Result<Chore> {
+    let mut versions = Vec::new();
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Chore::Help(HELP)),
+            Value(version) => versions.push(version.string()?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Chore::Vm { versions })
 }
 
 fn traffic(parser: &mut lexopt::Parser) -> Result<Chore> {
@@ -279,6 +296,16 @@ mod tests {
         assert_eq!(parsed("bench").unwrap(), chore(&[]));
         assert_eq!(parsed("bench live ring").unwrap(), chore(&["live", "ring"]));
         assert!(parsed("bench --all").is_err());
+    }
+
+    #[test]
+    fn vm_takes_versions() {
+        let chore = |versions: &[&str]| Chore::Vm {
+            versions: versions.iter().map(ToString::to_string).collect(),
+        };
+        assert_eq!(parsed("vm").unwrap(), chore(&[]));
+        assert_eq!(parsed("vm 6.1 newest").unwrap(), chore(&["6.1", "newest"]));
+        assert!(parsed("vm --all").is_err());
     }
 
     #[test]

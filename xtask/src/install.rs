@@ -14,7 +14,9 @@ use anyhow::{Context, Error, Result, anyhow};
 
 use crate::toolchain::{self, BpfToolchain, Missing};
 
+pub use apt::mirror;
 pub use servers::dir as servers_dir;
+pub use tools::find as find_program;
 
 /// What building needs.
 pub fn toolchain() -> Result<BpfToolchain> {
@@ -41,6 +43,12 @@ pub fn for_demo() -> Result<()> {
     tools::install(&tools::FOR_DEMO)
 }
 
+/// What booting other kernels needs besides: an emulator, and what is put there.
+pub fn for_vm() -> Result<()> {
+    tools::install(&tools::FOR_VM)?;
+    servers::install()
+}
+
 /// What fuzzing needs besides: libFuzzer is C++, and built along.
 pub fn for_fuzzing() -> Result<()> {
     tools::install(&tools::FOR_FUZZING)
@@ -57,7 +65,7 @@ pub fn for_ci() -> Result<()> {
 }
 
 /// A directory of the cache; for what is slow to make or to download.
-fn cache(name: &str) -> Result<PathBuf> {
+pub fn cache(name: &str) -> Result<PathBuf> {
     let dir = toolchain::cache_dir().context("neither XDG_CACHE_HOME nor HOME is set")?;
     Ok(dir.join(name))
 }
@@ -68,6 +76,6 @@ fn by_hand(error: Error, commands: &[&str]) -> Error {
 }
 
 /// The line that tells what happens next.
-fn say(what: &str, why: &str) {
+pub fn say(what: &str, why: &str) {
     eprintln!("xtask: installing {what}: {why}");
 }

@@ -5,6 +5,7 @@ mod cli;
 mod command;
 mod install;
 mod toolchain;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,7 @@ fn start(chore: Chore) -> anyhow::Result<()> {
         Chore::BenchRead { packets } => command::bench_read(packets),
         Chore::Traffic { file, packets } => command::traffic(&file, packets),
         Chore::Verifier => command::verifier(),
+        Chore::Vm { versions } => vm::vm(&versions),
         Chore::Ci => command::ci(),
     }
 }

@@ -1,6 +1,7 @@
 //! The live kernel: programs loaded and attached, news from the ring buffer, truth from the maps.
 
 mod attach;
+mod feature;
 mod interface;
 mod load;
 

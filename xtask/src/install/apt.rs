@@ -191,6 +191,30 @@ fn libraries_in(fields: &str) -> Vec<String> {
         .collect()
 }
 
+/// From where this system gets Debian, and which release.
+pub fn mirror() -> Result<(String, String)> {
+    let targets = Command::new("apt-get")
+        .arg("indextargets")
+        .arg("--format=$(ORIGIN) $(LABEL) $(REPO_URI) $(CODENAME) $(COMPONENT)")
+        .arg("Created-By: Packages")
+        .output()
+        .context("this system has no apt")?;
+    mirror_in(&String::from_utf8_lossy(&targets.stdout))
+        .context("apt does not say where it gets Debian from")
+}
+
+fn mirror_in(targets: &str) -> Option<(String, String)> {
+    targets.lines().find_map(|line| {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words[..] {
+            ["Debian", "Debian", mirror, release, "main"] if !release.contains('-') => {
+                Some((mirror.to_owned(), release.to_owned()))
+            }
+            _ => None,
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,5 +253,19 @@ mod tests {
             libraries_in(fields),
             ["libc6", "libcap2", "libssl3t64", "libwrap0", "libpam0g"]
         );
+    }
+
+    #[test]
+    fn finds_the_mirror() {
+        let targets = "Debian Debian-Security http://a/debian-security/ bookworm-security main\n\
+                       Debian Debian http://a/debian/ bookworm-updates main\n\
+                       Other Other http://b/ bookworm main\n\
+                       Debian Debian http://a/debian/ bookworm main\n";
+        let found = mirror_in(targets).unwrap();
+        assert_eq!(
+            found,
+            ("http://a/debian/".to_owned(), "bookworm".to_owned())
+        );
+        assert_eq!(mirror_in(""), None);
     }
 }

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use super::{cache, privilege, say, tools};
+use super::{apt, cache, privilege, say, tools};
 
 /// Where it is, from the root of its own system.
 pub const PROGRAM: &str = "/usr/bin/suricata";
@@ -23,7 +23,7 @@ pub fn install() -> Result<PathBuf> {
     if root.join(PROGRAM.trim_start_matches('/')).exists() {
         return Ok(root);
     }
-    let (mirror, release) = source()?;
+    let (mirror, release) = apt::mirror()?;
     tools::install(&tools::FOR_SURICATA)?;
     say(
         &format!("Suricata, into {}", root.display()),
@@ -44,30 +44,6 @@ pub fn install() -> Result<PathBuf> {
         return Err(error);
     }
     Ok(root)
-}
-
-/// From where this system gets Debian, and which release.
-fn source() -> Result<(String, String)> {
-    let targets = Command::new("apt-get")
-        .arg("indextargets")
-        .arg("--format=$(ORIGIN) $(LABEL) $(REPO_URI) $(CODENAME) $(COMPONENT)")
-        .arg("Created-By: Packages")
-        .output()
-        .context("this system has no apt")?;
-    source_in(&String::from_utf8_lossy(&targets.stdout))
-        .context("apt does not say where it gets Debian from")
-}
-
-fn source_in(targets: &str) -> Option<(String, String)> {
-    targets.lines().find_map(|line| {
-        let words: Vec<&str> = line.split(' ').collect();
-        match words[..] {
-            ["Debian", "Debian", mirror, release, "main"] if !release.contains('-') => {
-                Some((mirror.to_owned(), release.to_owned()))
-            }
-            _ => None,
-        }
-    })
 }
 
 fn make(work: &Path, mirror: &str, release: &str) -> Result<()> {
@@ -110,23 +86,4 @@ fn quiet(command: &mut Command) -> Result<()> {
         );
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn finds_the_mirror() {
-        let targets = "Debian Debian-Security http://a/debian-security/ bookworm-security main\n\
-                       Debian Debian http://a/debian/ bookworm-updates main\n\
-                       Other Other http://b/ bookworm main\n\
-                       Debian Debian http://a/debian/ bookworm main\n";
-        let found = source_in(targets).unwrap();
-        assert_eq!(
-            found,
-            ("http://a/debian/".to_owned(), "bookworm".to_owned())
-        );
-        assert_eq!(source_in(""), None);
-    }
 }

@@ -32,11 +32,7 @@ pub const FOR_TESTS: [Tool; 13] = [
     NAMESPACES,
     CURL,
     TSHARK,
-    Tool {
-        program: "nft",
-        packages: &["nftables"],
-        why: "the faults that tests make: dropped, rejected and translated packets",
-    },
+    FAULTS,
     Tool {
         program: "valgrind",
         packages: &["valgrind"],
@@ -77,11 +73,7 @@ pub const FOR_TESTS: [Tool; 13] = [
         packages: &["tnftp"],
         why: "an FTP client of the tests, which falls back to active mode",
     },
-    Tool {
-        program: "python3",
-        packages: &["python3"],
-        why: "its ftplib is an FTP client of the tests",
-    },
+    PYTHON,
 ];
 
 /// What the benchmark of `ftpwatch read` compares with.
@@ -97,6 +89,29 @@ pub const FOR_BENCH_READ: [Tool; 3] = [
         packages: &["gzip"],
         why: "packs the benchmark's capture",
     },
+];
+
+/// What boots kernels, and what is put there besides ftpwatch.
+pub const FOR_VM: [Tool; 7] = [
+    Tool {
+        program: "qemu-system-x86_64",
+        packages: &["qemu-system-x86"],
+        why: "boots other kernels",
+    },
+    Tool {
+        program: "busybox",
+        packages: &["busybox-static"],
+        why: "the guest's shell",
+    },
+    Tool {
+        program: "depmod",
+        packages: &["kmod"],
+        why: "finds out which module of a kernel needs which",
+    },
+    NAMESPACES,
+    CURL,
+    FAULTS,
+    PYTHON,
 ];
 
 /// What Suricata's system is made with.
@@ -118,6 +133,18 @@ pub const FOR_FUZZING: [Tool; 1] = [Tool {
     packages: &["g++"],
     why: "builds libFuzzer",
 }];
+
+const FAULTS: Tool = Tool {
+    program: "nft",
+    packages: &["nftables"],
+    why: "the faults that tests make: dropped, rejected and translated packets",
+};
+
+const PYTHON: Tool = Tool {
+    program: "python3",
+    packages: &["python3"],
+    why: "its ftplib is an FTP client of the tests",
+};
 
 const NAMESPACES: Tool = Tool {
     program: "ip",
@@ -159,12 +186,18 @@ pub fn install(tools: &[Tool]) -> Result<()> {
 
 /// Whether there is such a program, for root if not for a user.
 pub fn on_path(program: &str) -> bool {
+    find(program).is_some()
+}
+
+/// Where there is such a program.
+pub fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     // Debian keeps these from a user's PATH; ip and nft live there.
     let roots = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
     env::split_paths(&path)
         .chain(roots)
-        .any(|dir| is_program(&dir.join(program)))
+        .map(|dir| dir.join(program))
+        .find(|path| is_program(path))
 }
 
 fn is_program(path: &Path) -> bool {

@@ -8,11 +8,14 @@ use aya::{
     programs::{Program, ProgramError},
 };
 
-use super::Hook;
+use super::{Hook, feature};
 use crate::{error::Error, escape::printable};
 
 /// The kernel half, built from source by the build script.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ftpwatch-ebpf"));
+
+/// The program for XDP, which is loaded where it is wanted.
+const XDP: &str = "ftpwatch_xdp";
 
 /// The kernel half's variable `CONTROL_PORTS`: a bit for each port, in the network's order, which says whether it is one.
 type ControlPorts = [u32; (1 << 16) / 32];
@@ -53,7 +56,7 @@ pub fn load(settings: &Settings, room: Option<u32>) -> Result<Ebpf, Error> {
         .override_global("CONTROL_PORTS", &control_ports, true)
         .load(OBJECT)
         .map_err(|error| load_error(&error))?;
-    let wanted = |name: &str| name != "ftpwatch_xdp" || settings.hook == Hook::Xdp;
+    let wanted = |name: &str| name != XDP || settings.hook == Hook::Xdp;
     for (name, program) in ebpf.programs_mut() {
         if !wanted(name) {
             continue;
@@ -115,6 +118,7 @@ pub fn poll_error(error: &io::Error) -> Error {
 fn load_error(error: &EbpfError) -> Error {
     match root_cause(error) {
         Some(cause) if cause.kind() == io::ErrorKind::PermissionDenied => not_permitted(),
+        Some(_) if let Some(error) = lacking(false) => error,
         Some(cause) => Error::host(
             format!("the kernel does not take ftpwatch's BPF maps: {cause}"),
             "ftpwatch needs Linux 5.18 or newer with CONFIG_BPF_SYSCALL, and some memory for its maps.",
@@ -135,6 +139,10 @@ fn program_error(name: &str, error: &ProgramError) -> Error {
         if io_error.raw_os_error() == Some(nix::errno::Errno::EPERM as i32) {
             return not_permitted();
         }
+        // What the verifier stumbled over on an old kernel is seldom what is missing.
+        if let Some(error) = lacking(name == XDP) {
+            return error;
+        }
         // The whole log has thousands of lines. The reason stands before the closing statistics.
         let log = verifier_log.to_string();
         let reason = log.lines().rfind(|line| {
@@ -152,6 +160,17 @@ fn program_error(name: &str, error: &ProgramError) -> Error {
         format!("the program {name} cannot be loaded: {error}"),
         "ftpwatch needs Linux 5.18 or newer; `uname -r` tells yours.",
     )
+}
+
+/// Where a feature is missing, that is what went wrong.
+fn lacking(xdp: bool) -> Option<Error> {
+    let missing = feature::missing(xdp);
+    (!missing.is_empty()).then(|| {
+        Error::host(
+            format!("this kernel lacks {}", missing.join(" and ")),
+            "Use a newer kernel, or `ftpwatch read` on captures of this host.",
+        )
+    })
 }
 
 fn not_permitted() -> Error {
