@@ -16,6 +16,27 @@ use ftpwatch_common::{
 
 use super::{maps::SCRATCH, programs, scan::View, skb::Skb, store::Maps, xdp::Frame};
 
+/// [`programs::look`], on tc, with Ethernet headers.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn look_ether(context: *mut __sk_buff) -> u32 {
+    programs::look(&Skb::new(context), Link::Ethernet)
+}
+
+/// [`programs::look`], on tc, without.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn look_ip(context: *mut __sk_buff) -> u32 {
+    programs::look(&Skb::new(context), Link::Ip)
+}
+
+/// [`programs::look`], on XDP.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn look_xdp(context: *mut xdp_md) -> u32 {
+    programs::look(&Frame::new(context), Link::Ethernet)
+}
+
 /// [`programs::take`], on tc, with Ethernet headers.
 #[unsafe(no_mangle)]
 #[inline(never)]

@@ -26,6 +26,9 @@ pub trait Packet {
     /// `to` has room for `length` bytes.
     unsafe fn copy(&self, offset: u32, to: *mut c_void, length: u32) -> bool;
 
+    /// [`look`](super::programs::look), out of line.
+    fn look(&self, link: Link) -> u32;
+
     /// [`take`](super::programs::take), out of line.
     fn take(&self, link: Link);
 }

@@ -91,7 +91,7 @@ fn classify<P: Packet>(packet: &P, link: Link) {
 /// A packet that may be of interest.
 #[inline(always)]
 pub fn take<P: Packet>(packet: &P, link: Link) {
-    let found = look(packet, link);
+    let found = packet.look(link);
     if found == REJECTED {
         outline::rejected();
         return;
@@ -121,7 +121,7 @@ fn control<P: Packet>(packet: &P, interest: Interest) -> bool {
 
 /// Takes the segment into the scene, if it is of interest. Returns the interest, packed, or [`REJECTED`].
 #[inline(always)]
-fn look<P: Packet>(packet: &P, link: Link) -> u32 {
+pub fn look<P: Packet>(packet: &P, link: Link) -> u32 {
     let linear = packet.linear();
     match walk(&linear, link, packet.total()) {
         Ok(segment) => see(&linear, segment),

@@ -49,6 +49,14 @@ impl Packet for Skb {
     }
 
     #[inline(always)]
+    fn look(&self, link: Link) -> u32 {
+        match link {
+            Link::Ethernet => outline::look_ether(self.skb),
+            Link::Ip => outline::look_ip(self.skb),
+        }
+    }
+
+    #[inline(always)]
     fn take(&self, link: Link) {
         match link {
             Link::Ethernet => outline::take_ether(self.skb),

@@ -49,6 +49,11 @@ impl Packet for Frame {
     }
 
     #[inline(always)]
+    fn look(&self, _: Link) -> u32 {
+        outline::look_xdp(self.context)
+    }
+
+    #[inline(always)]
     fn take(&self, _: Link) {
         outline::take_xdp(self.context);
     }
