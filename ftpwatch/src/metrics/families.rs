@@ -247,17 +247,17 @@ impl Writer<'_> {
     }
 
     fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        let encoder = self
-            .0
-            .encode_descriptor(name, help, None, MetricType::Counter)?;
-        ConstCounter::new(value).encode(encoder)
+        self.one(name, help, ConstCounter::new(value))
     }
 
     fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        let encoder = self
-            .0
-            .encode_descriptor(name, help, None, MetricType::Gauge)?;
-        ConstGauge::new(value).encode(encoder)
+        self.one(name, help, ConstGauge::new(value))
+    }
+
+    fn one(&mut self, name: &str, help: &str, metric: impl EncodeMetric) -> fmt::Result {
+        let kind = metric.metric_type();
+        let encoder = self.0.encode_descriptor(name, help, None, kind)?;
+        metric.encode(encoder)
     }
 
     fn counters(
@@ -267,13 +267,10 @@ impl Writer<'_> {
         label: &'static str,
         values: impl IntoIterator<Item = (&'static str, u64)>,
     ) -> fmt::Result {
-        let mut family = self
-            .0
-            .encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (word, value) in values {
-            ConstCounter::new(value).encode(family.encode_family(&[(label, word)])?)?;
-        }
-        Ok(())
+        let counters = values
+            .into_iter()
+            .map(|(word, value)| (word, ConstCounter::new(value)));
+        self.family(name, help, MetricType::Counter, label, counters)
     }
 
     fn gauges(
@@ -283,11 +280,23 @@ impl Writer<'_> {
         label: &'static str,
         values: impl IntoIterator<Item = (&'static str, u64)>,
     ) -> fmt::Result {
-        let mut family = self
-            .0
-            .encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for (word, value) in values {
-            ConstGauge::new(value).encode(family.encode_family(&[(label, word)])?)?;
+        let gauges = values
+            .into_iter()
+            .map(|(word, value)| (word, ConstGauge::new(value)));
+        self.family(name, help, MetricType::Gauge, label, gauges)
+    }
+
+    fn family<M: EncodeMetric>(
+        &mut self,
+        name: &str,
+        help: &str,
+        kind: MetricType,
+        label: &'static str,
+        metrics: impl Iterator<Item = (&'static str, M)>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, kind)?;
+        for (word, metric) in metrics {
+            metric.encode(family.encode_family(&[(label, word)])?)?;
         }
         Ok(())
     }
