@@ -28,3 +28,7 @@ pub mod window;
 
 /// How many control connections are watched at a time, and how many endpoints.
 pub const ROOM: u32 = 32_768;
+
+/// How many keys of the index an endpoint has at most: at the advertised address and the server's, for its own client
+/// and for anybody.
+pub const KEYS: u32 = 4;

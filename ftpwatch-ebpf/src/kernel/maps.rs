@@ -6,7 +6,7 @@ use aya_ebpf::{
     maps::{HashMap, PerCpuArray, RingBuf},
 };
 use ftpwatch_common::{
-    ROOM,
+    KEYS, ROOM,
     address::{Flow, IndexKey, Pair},
     control::Control,
     counter::COUNTERS,
@@ -45,7 +45,7 @@ pub static ENDPOINTS: HashMap<u64, Endpoint> = HashMap::with_max_entries(ROOM, 0
 
 /// Which endpoint a SYN belongs to: by destination, and by source or anybody.
 #[map]
-pub static INDEX: HashMap<IndexKey, u64> = HashMap::with_max_entries(131_072, 0);
+pub static INDEX: HashMap<IndexKey, u64> = HashMap::with_max_entries(KEYS * ROOM, 0);
 
 /// How many encrypted control connections two hosts have.
 #[map]

@@ -6,14 +6,27 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ftpwatch_common::record::RING_BYTES;
+use ftpwatch_common::{
+    KEYS, ROOM,
+    address::{Flow, IndexKey},
+    control::Control,
+    endpoint::Endpoint,
+    record::RING_BYTES,
+};
 
 use super::check::{Check, Group};
 
-/// What the maps take when they are full, in bytes: 32,768 connections and endpoints, 131,072 index entries, one
-/// array of 65,536 ports, the ring buffer (the table in ARCHITECTURE.md).
-const MAPS: u64 =
-    32_768 * (616 + 36 + 624 + 8) + 131_072 * (8 + 36) + 65_536 * 16 + RING_BYTES as u64;
+/// What the maps take when they are full, in bytes: connections and endpoints, the index, one array of 65,536 ports, the
+/// ring buffer (the table in ARCHITECTURE.md).
+const MAPS: u64 = ROOM as u64 * (entry::<Flow, Control>() + entry::<u64, Endpoint>())
+    + (KEYS * ROOM) as u64 * entry::<IndexKey, u64>()
+    + 65_536 * 16
+    + RING_BYTES as u64;
+
+/// Bytes of a key and its value.
+const fn entry<K, V>() -> u64 {
+    (size_of::<K>() + size_of::<V>()) as u64
+}
 
 /// The room there is.
 pub fn check() -> Check {

@@ -8,6 +8,8 @@ use aya::{
     programs::{Program, ProgramError},
 };
 
+use ftpwatch_common::KEYS;
+
 use super::{Hook, feature};
 use crate::{error::Error, escape::printable};
 
@@ -47,8 +49,7 @@ pub fn load(settings: &Settings, room: Option<u32>) -> Result<Ebpf, Error> {
     if let Some(room) = room {
         loader.map_max_entries("CONTROLS", room);
         loader.map_max_entries("ENDPOINTS", room);
-        // Up to four keys for each endpoint.
-        loader.map_max_entries("INDEX", room.saturating_mul(4));
+        loader.map_max_entries("INDEX", room.saturating_mul(KEYS));
     }
     let mut ebpf = loader
         // With the level at zero the verifier takes the log calls out: they cost nothing.
