@@ -120,6 +120,12 @@ pub struct Analysis {
 }
 
 impl Analysis {
+    /// How long to wait for a data connection, in nanoseconds.
+    #[must_use]
+    pub fn timeout_nanoseconds(&self) -> u64 {
+        u64::try_from(self.timeout.as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// The control ports.
     #[must_use]
     pub fn control_ports(&self) -> Vec<u16> {

@@ -163,8 +163,7 @@ impl<'a> Watch<'a> {
             interfaces: kernel.attacher.names(),
             hook: kernel.attacher.hook_name().to_owned(),
         };
-        let mut tracker =
-            Tracker::new(u64::try_from(analysis.timeout.as_nanos()).unwrap_or(u64::MAX));
+        let mut tracker = Tracker::new(analysis.timeout_nanoseconds());
         tracker.ignore(analysis.ignore.clone());
         let mut watch = Self {
             options,

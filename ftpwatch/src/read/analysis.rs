@@ -65,7 +65,7 @@ pub struct Analysis<'a> {
 }
 
 fn tracker(options: &cli::Analysis) -> Tracker {
-    let mut tracker = Tracker::new(u64::try_from(options.timeout.as_nanos()).unwrap_or(u64::MAX));
+    let mut tracker = Tracker::new(options.timeout_nanoseconds());
     tracker.ignore(options.ignore.clone());
     tracker
 }

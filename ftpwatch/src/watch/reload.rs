@@ -32,7 +32,7 @@ impl Watch<'_> {
             }
         }
         let analysis = run.analysis;
-        let timeout = u64::try_from(analysis.timeout.as_nanos()).unwrap_or(u64::MAX);
+        let timeout = analysis.timeout_nanoseconds();
         self.tracker.ignore(analysis.ignore);
         self.tracker
             .set_timeout(timeout, monotonic_now(), self.kernel.truth());
