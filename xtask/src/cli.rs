@@ -33,6 +33,8 @@ pub enum Chore {
     Traffic { file: PathBuf, packets: u64 },
     /// Print what the kernel's verifier makes of the programs.
     Verifier,
+    /// Watch so many endpoints, and compare what is said with what they came to.
+    Soak { endpoints: u64 },
     /// Boot other kernels, and watch there.
     Vm { versions: Vec<String> },
     /// What has to hold before a change goes in.
@@ -52,6 +54,8 @@ Commands:
   bench [NAME…]            measure what ftpwatch costs: a packet, a transfer, the ring buffer; best on a quiet machine
   fuzz [SECONDS]           feed the decoders, the engine and the capture reader what libFuzzer comes up with: each for
                            SECONDS (60), from the captures on
+  soak [ENDPOINTS]         watch ENDPOINTS (1000000) of 10,000 control connections at once: none may be left out or be told
+                           wrongly, and memory may not grow
   docs                     make docs/EXPLAIN.md and docs/ftpwatch.toml of the source
   bench read [PACKETS]     measure what `ftpwatch read` costs beside tcpdump, tshark and Suricata, on a capture of PACKETS
                            (1000000) that it makes
@@ -102,6 +106,7 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Chore> {
         "bench" => bench(&mut parser)?,
         "fuzz" => fuzz(&mut parser)?,
         "traffic" => traffic(&mut parser)?,
+        "soak" => soak(&mut parser)?,
         "vm" => vm(&mut parser)?,
         "demo" => alone(&mut parser, Chore::Demo)?,
         "docs" => alone(&mut parser, Chore::Docs)?,
@@ -153,6 +158,19 @@ fn fuzz(parser: &mut lexopt::Parser) -> Result<Chore> {
         bail!("targets are fuzzed for a second at least");
     }
     alone(parser, Chore::Fuzz { seconds })
+}
+
+/// How many endpoints are watched where nobody says.
+const ENDPOINTS: u64 = 1_000_000;
+
+fn soak(parser: &mut lexopt::Parser) -> Result<Chore> {
+    let endpoints = match parser.next()? {
+        None => ENDPOINTS,
+        Some(Short('h') | Long("help")) => return Ok(Chore::Help(HELP)),
+        Some(Value(endpoints)) => endpoints.parse()?,
+        Some(other) => return Err(other.unexpected().into()),
+    };
+    alone(parser, Chore::Soak { endpoints })
 }
 
 /// How many packets are measured with where nobody says.
@@ -296,6 +314,16 @@ mod tests {
         assert_eq!(parsed("bench").unwrap(), chore(&[]));
         assert_eq!(parsed("bench live ring").unwrap(), chore(&["live", "ring"]));
         assert!(parsed("bench --all").is_err());
+    }
+
+    #[test]
+    fn soak_takes_endpoints() {
+        let soak = |endpoints| Chore::Soak { endpoints };
+        assert_eq!(parsed("soak").unwrap(), soak(1_000_000));
+        assert_eq!(parsed("soak 20000").unwrap(), soak(20_000));
+        for line in ["soak all", "soak 1 2"] {
+            assert!(parsed(line).is_err(), "{line}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod docs;
 mod fuzz;
 mod run;
 mod setup;
+mod soak;
 mod test;
 mod verifier;
 
@@ -19,5 +20,6 @@ pub use docs::docs;
 pub use fuzz::fuzz;
 pub use run::run;
 pub use setup::setup;
+pub use soak::soak;
 pub use test::test;
 pub use verifier::verifier;

@@ -37,6 +37,7 @@ fn start(chore: Chore) -> anyhow::Result<()> {
         Chore::Docs => command::docs(),
         Chore::BenchRead { packets } => command::bench_read(packets),
         Chore::Traffic { file, packets } => command::traffic(&file, packets),
+        Chore::Soak { endpoints } => command::soak(endpoints),
         Chore::Verifier => command::verifier(),
         Chore::Vm { versions } => vm::vm(&versions),
         Chore::Ci => command::ci(),

@@ -1,19 +1,16 @@
 //! `ftpwatch run` at work: what its process uses when nothing happens and when much does, and whether anything is lost.
 
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use ftpwatch_common::packet::Link;
-use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
 
 use crate::lab::netns::{Namespace, cable};
 use crate::lab::process::Process;
 use crate::lab::{Directory, SOON, wait_until, watch};
 use crate::packets::{Conversation, Packet};
+use crate::wire::Wire;
 
 /// How long it is watched with nothing to do.
 const IDLE: Duration = Duration::from_secs(20);
@@ -132,91 +129,5 @@ impl Used {
             processor: nanoseconds as f64 / 1e9,
             resident_kb: resident.trim().trim_end_matches(" kB").parse()?,
         })
-    }
-}
-
-/// A socket that sends frames as they are.
-struct Wire {
-    socket: OwnedFd,
-}
-
-impl Wire {
-    fn new(interface: &str) -> Result<Self> {
-        let socket = socket(
-            AddressFamily::Packet,
-            SockType::Raw,
-            SockFlag::SOCK_CLOEXEC,
-            SockProtocol::EthAll,
-        )?;
-        let address = libc::sockaddr_ll {
-            sll_family: libc::AF_PACKET as u16,
-            // Nothing is to be received.
-            sll_protocol: 0,
-            sll_ifindex: nix::net::if_::if_nametoindex(interface)? as i32,
-            sll_hatype: 0,
-            sll_pkttype: 0,
-            sll_halen: 0,
-            sll_addr: [0; 8],
-        };
-        // SAFETY: the address is of the socket's family, and of that size.
-        let bound = unsafe {
-            libc::bind(
-                socket.as_raw_fd(),
-                (&raw const address).cast(),
-                size_of::<libc::sockaddr_ll>() as u32,
-            )
-        };
-        if bound != 0 {
-            return Err(io::Error::last_os_error()).context("cannot bind to the interface");
-        }
-        Ok(Self { socket })
-    }
-
-    /// Sends them all.
-    fn send(&self, packets: &[Packet]) -> Result<()> {
-        let mut frames: Vec<Vec<u8>> = packets
-            .iter()
-            .map(|packet| packet.bytes(Link::Ethernet))
-            .collect();
-        let mut parts: Vec<libc::iovec> = frames
-            .iter_mut()
-            .map(|frame| libc::iovec {
-                iov_base: frame.as_mut_ptr().cast(),
-                iov_len: frame.len(),
-            })
-            .collect();
-        let mut messages: Vec<libc::mmsghdr> = parts
-            .iter_mut()
-            .map(|part| {
-                // SAFETY: zeros are a message of nothing to nobody.
-                let mut message: libc::mmsghdr = unsafe { std::mem::zeroed() };
-                message.msg_hdr.msg_iov = part;
-                message.msg_hdr.msg_iovlen = 1;
-                message
-            })
-            .collect();
-        let mut sent = 0;
-        while sent < messages.len() {
-            let rest = &mut messages[sent..];
-            // SAFETY: the messages, their parts and the frames outlive the call.
-            let count = unsafe {
-                libc::sendmmsg(
-                    self.socket.as_raw_fd(),
-                    rest.as_mut_ptr(),
-                    rest.len() as u32,
-                    0,
-                )
-            };
-            match usize::try_from(count) {
-                Ok(count) => sent += count,
-                Err(_) => {
-                    let error = io::Error::last_os_error();
-                    if error.raw_os_error() != Some(libc::ENOBUFS) {
-                        return Err(error).context("cannot send");
-                    }
-                }
-            }
-        }
-        Ok(())
     }
 }
