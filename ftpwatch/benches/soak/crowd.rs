@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use anyhow::Result;
 
 use crate::fate::Fate;
-use crate::packets::Conversation;
-use crate::wire::Wire;
+use crate::lab::frames::Frames;
+use crate::packets::{Conversation, ethernet};
 
 /// How many control connections are open at once.
 pub const CLIENTS: u64 = 10_000;
@@ -38,7 +38,7 @@ pub struct Crowd {
 
 impl Crowd {
     /// All of them log in.
-    pub fn open(wire: &Wire) -> Result<Self> {
+    pub fn open(wire: &Frames) -> Result<Self> {
         let mut crowd = Self {
             talks: (0..CLIENTS).map(talk).collect(),
             sent: 0,
@@ -50,9 +50,9 @@ impl Crowd {
         Ok(crowd)
     }
 
-    fn log_in(&mut self, at: usize, wire: &Wire) -> Result<()> {
+    fn log_in(&mut self, at: usize, wire: &Frames) -> Result<()> {
         self.expected.sessions += 1;
-        wire.send(&self.talks[at].opening())
+        Ok(wire.send(ethernet(&self.talks[at].opening()))?)
     }
 
     /// How many endpoints there were.
@@ -61,13 +61,13 @@ impl Crowd {
     }
 
     /// The next client's next endpoint.
-    pub fn step(&mut self, wire: &Wire) -> Result<()> {
+    pub fn step(&mut self, wire: &Frames) -> Result<()> {
         let (client, number) = (self.sent % CLIENTS, self.sent / CLIENTS);
         let at = client as usize;
         let fate = Fate::of(client, number);
         let port = PORTS.start + (self.sent % PORTS.len() as u64) as u16;
         let talk = &mut self.talks[at];
-        wire.send(&fate.play(talk, port))?;
+        wire.send(ethernet(&fate.play(talk, port)))?;
         self.sent += 1;
         let outcome = fate.outcome();
         *self.expected.outcomes.entry(outcome).or_default() += 1;
@@ -86,9 +86,9 @@ impl Crowd {
     }
 
     /// All of them leave.
-    pub fn close(mut self, wire: &Wire) -> Result<Expected> {
+    pub fn close(mut self, wire: &Frames) -> Result<Expected> {
         for talk in &mut self.talks {
-            wire.send(&talk.closing())?;
+            wire.send(ethernet(&talk.closing()))?;
         }
         Ok(self.expected)
     }

@@ -12,8 +12,6 @@ mod lab;
 #[path = "../../tests/packets/mod.rs"]
 mod packets;
 mod verdict;
-#[path = "../wire.rs"]
-mod wire;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -21,11 +19,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crowd::Crowd;
+use lab::frames::Frames;
 use lab::netns::{Namespace, cable};
 use lab::process::Process;
 use lab::{Directory, SOON, wait_until, watch};
 use verdict::{Memory, Verdict};
-use wire::Wire;
 
 /// How many of them a second, at most.
 const RATE: u64 = 10_000;
@@ -76,7 +74,7 @@ fn soak(endpoints: u64) -> Result<()> {
         ready.exists().then_some(())
     });
 
-    let wire = client.enter(|| Wire::new("c0"))?;
+    let wire = client.enter(|| Frames::onto("c0"))?;
     let mut crowd = Crowd::open(&wire)?;
     let mut memory = vec![Memory::of(process.id())?];
     let started = Instant::now();

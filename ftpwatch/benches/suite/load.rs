@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use crate::lab::frames::Frames;
 use crate::lab::netns::{Namespace, cable};
 use crate::lab::process::Process;
 use crate::lab::{Directory, SOON, wait_until, watch};
-use crate::packets::{Conversation, Packet};
-use crate::wire::Wire;
+use crate::packets::{Conversation, Packet, ethernet};
 
 /// How long it is watched with nothing to do.
 const IDLE: Duration = Duration::from_secs(20);
@@ -45,7 +45,7 @@ fn one(rate: u32) -> Result<()> {
         assert!(!process.has_ended(), "ftpwatch ended: {process}");
         ready.exists().then_some(())
     });
-    let wire = client.enter(|| Wire::new("c0"))?;
+    let wire = client.enter(|| Frames::onto("c0"))?;
     let before = Used::of(process.id())?;
     let started = Instant::now();
     let mut sent = 0;
@@ -69,7 +69,7 @@ fn one(rate: u32) -> Result<()> {
 }
 
 /// Sends endpoints, each advertised and connected to, at `rate` or as fast as it goes. Returns how many.
-fn load(wire: &Wire, rate: u32) -> Result<u64> {
+fn load(wire: &Frames, rate: u32) -> Result<u64> {
     let server = SocketAddr::new(Ipv4Addr::new(203, 0, 113, 10).into(), 21);
     let mut talks: Vec<Conversation> = (0..CLIENTS)
         .map(|number| {
@@ -83,7 +83,7 @@ fn load(wire: &Wire, rate: u32) -> Result<u64> {
         })
         .collect();
     for talk in &mut talks {
-        wire.send(&talk.opening())?;
+        wire.send(ethernet(&talk.opening()))?;
     }
     let started = Instant::now();
     let mut sent = 0_u64;
@@ -103,7 +103,7 @@ fn load(wire: &Wire, rate: u32) -> Result<u64> {
             packets.extend(talk.data(port).handshake());
             packets.push(talk.server("150 Here it comes"));
             packets.push(talk.server("226 Done"));
-            wire.send(&packets)?;
+            wire.send(ethernet(&packets))?;
             sent += 1;
         }
     }

@@ -16,8 +16,6 @@ mod scaling;
 mod series;
 mod test_run;
 mod transfers;
-#[path = "../wire.rs"]
-mod wire;
 
 use std::process::ExitCode;
 

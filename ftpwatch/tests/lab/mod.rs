@@ -10,6 +10,7 @@
 
 pub mod client;
 pub mod fault;
+pub mod frames;
 pub mod leftovers;
 pub mod netns;
 pub mod process;

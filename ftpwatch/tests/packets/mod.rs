@@ -13,6 +13,13 @@ mod conversation;
 mod data;
 mod packet;
 
+use ftpwatch_common::packet::Link;
+
 pub use conversation::{Conversation, Family, advertisement};
 pub use data::Data;
 pub use packet::{Envelope, Packet, QINQ, VLAN};
+
+/// What goes over an Ethernet.
+pub fn ethernet(packets: &[Packet]) -> impl Iterator<Item = Vec<u8>> {
+    packets.iter().map(|packet| packet.bytes(Link::Ethernet))
+}

@@ -28,7 +28,7 @@ pub const FOR_BUILDING: [Tool; 1] = [Tool {
 pub const FOR_DEMO: [Tool; 2] = [NAMESPACES, CURL];
 
 /// What the tests on real traffic are made of.
-pub const FOR_TESTS: [Tool; 13] = [
+pub const FOR_TESTS: [Tool; 14] = [
     NAMESPACES,
     CURL,
     TSHARK,
@@ -47,6 +47,11 @@ pub const FOR_TESTS: [Tool; 13] = [
         program: "strace",
         packages: &["strace"],
         why: "shows that the service needs no more than its unit allows",
+    },
+    Tool {
+        program: "faketime",
+        packages: &["faketime"],
+        why: "its library sets the clock, for ftpwatch alone",
     },
     Tool {
         program: "setpriv",

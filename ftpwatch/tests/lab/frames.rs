@@ -1,22 +1,18 @@
-//! Packets by hand, onto an interface.
+//! Frames by hand, onto an interface.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use anyhow::{Context, Result};
-use ftpwatch_common::packet::Link;
 use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
 
-use crate::packets::Packet;
-
 /// A socket that sends frames as they are.
-pub struct Wire {
+pub struct Frames {
     socket: OwnedFd,
 }
 
-impl Wire {
+impl Frames {
     /// Onto this interface.
-    pub fn new(interface: &str) -> Result<Self> {
+    pub fn onto(interface: &str) -> io::Result<Self> {
         let socket = socket(
             AddressFamily::Packet,
             SockType::Raw,
@@ -42,17 +38,14 @@ impl Wire {
             )
         };
         if bound != 0 {
-            return Err(io::Error::last_os_error()).context("cannot bind to the interface");
+            return Err(io::Error::last_os_error());
         }
         Ok(Self { socket })
     }
 
     /// Sends them all.
-    pub fn send(&self, packets: &[Packet]) -> Result<()> {
-        let mut frames: Vec<Vec<u8>> = packets
-            .iter()
-            .map(|packet| packet.bytes(Link::Ethernet))
-            .collect();
+    pub fn send(&self, frames: impl IntoIterator<Item = Vec<u8>>) -> io::Result<()> {
+        let mut frames = Vec::from_iter(frames);
         let mut parts: Vec<libc::iovec> = frames
             .iter_mut()
             .map(|frame| libc::iovec {
@@ -87,7 +80,7 @@ impl Wire {
                 Err(_) => {
                     let error = io::Error::last_os_error();
                     if error.raw_os_error() != Some(libc::ENOBUFS) {
-                        return Err(error).context("cannot send");
+                        return Err(error);
                     }
                 }
             }

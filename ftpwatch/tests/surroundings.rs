@@ -1,0 +1,215 @@
+//! What happens around a watcher that runs for years: it does not get to run, the clock is set. What was lost is said, and
+//! nothing else is.
+//!
+//! What belongs here: faults of the host that ftpwatch runs on, each with what it makes ftpwatch lose, and what is told of
+//! that. Faults of FTP belong in faults.rs.
+
+mod lab;
+mod packets;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use lab::frames::Frames;
+use lab::netns::{Namespace, cable};
+use lab::process::Process;
+use lab::watch::{Hook, Report, Watch};
+use lab::{Directory, SOON, wait_until};
+use packets::{Conversation, Packet, ethernet};
+use rustix::process::Signal;
+
+/// The time-out in these tests.
+const TIMEOUT: [&str; 2] = ["--timeout", "3s"];
+
+/// Somewhat more than that.
+const TIMED_OUT: Duration = Duration::from_millis(3_500);
+
+/// A host, and a cable to it.
+struct Wire {
+    host: Namespace,
+    _peer: Namespace,
+    frames: Frames,
+}
+
+impl Wire {
+    fn new() -> Self {
+        let (host, peer) = (Namespace::new("server"), Namespace::new("client"));
+        cable((&host, "s0"), (&peer, "c0"));
+        let frames = peer.enter(|| Frames::onto("c0")).expect("there is a cable");
+        Self {
+            host,
+            _peer: peer,
+            frames,
+        }
+    }
+
+    fn send(&self, packets: &[Packet]) {
+        self.frames.send(ethernet(packets)).expect("it takes them");
+    }
+}
+
+/// Client `number`, with a control connection of its own.
+fn talk(number: u16) -> Conversation {
+    let [high, low] = number.to_be_bytes();
+    let client = SocketAddr::new(Ipv4Addr::new(198, 18, high, low).into(), 40_000);
+    let server = SocketAddr::new(Ipv4Addr::new(203, 0, 113, 10).into(), 21);
+    let mut talk = Conversation::between(client, server);
+    // With the same numbers they would be one, seen before and after address translation.
+    talk.client_next ^= u32::from(number) << 8;
+    talk.server_next ^= u32::from(number) << 8;
+    talk
+}
+
+/// An endpoint is advertised, and used.
+fn transfer(talk: &mut Conversation, port: u16) -> Vec<Packet> {
+    let mut packets = Vec::from(talk.exchange(port));
+    packets.push(talk.client("RETR a"));
+    packets.extend(talk.data(port).handshake());
+    packets.extend([talk.server("150 Here it comes"), talk.server("226 Done")]);
+    packets
+}
+
+fn outcomes(report: &Report) -> BTreeMap<&str, usize> {
+    let mut outcomes = BTreeMap::new();
+    for event in report.of_type("outcome") {
+        *outcomes.entry(event.text("/outcome")).or_insert(0) += 1;
+    }
+    outcomes
+}
+
+/// A process that does not get to run reads no news: the ring is full after some thousand. What was in the ring is in
+/// the maps as well.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn a_watcher_that_was_stopped_has_missed_nothing() {
+    const SESSIONS: u16 = 40;
+    const EACH: u16 = 250;
+    let wire = Wire::new();
+    let mut watch = Watch::start(&wire.host, &["s0"], Hook::Tcx, &TIMEOUT);
+    let mut talks: Vec<Conversation> = (0..SESSIONS).map(talk).collect();
+    for talk in &mut talks {
+        wire.send(&talk.opening());
+    }
+    watch.process().signal(Signal::STOP);
+    for number in 0..EACH {
+        for talk in &mut talks {
+            wire.send(&transfer(talk, 20_000 + number));
+        }
+    }
+    // The last of each: nobody comes.
+    for talk in &mut talks {
+        wire.send(&talk.exchange(50_000));
+    }
+    let sent = Instant::now();
+    wait_until("their time is over", SOON, || {
+        (sent.elapsed() > TIMED_OUT).then_some(())
+    });
+    watch.process().signal(Signal::CONT);
+    let all = usize::from(SESSIONS * (EACH + 1));
+    watch.wait_until("every outcome", |events| {
+        events.iter().filter(|event| event.is("outcome")).count() == all
+    });
+    let report = watch.stop();
+    let connected = usize::from(SESSIONS * EACH);
+    let expected = BTreeMap::from([("connected", connected), ("no_syn", SESSIONS.into())]);
+    assert_eq!(outcomes(&report), expected, "{}", report.ended.stderr);
+    let losses = report.of_type("loss");
+    assert!(!losses.is_empty(), "the ring had room for all");
+    for loss in losses {
+        assert_eq!(
+            (loss.text("/what"), loss.text("/state")),
+            ("ring_full", "degraded")
+        );
+    }
+    let summary = &report.ended.stderr;
+    assert!(
+        summary.contains("records lost: the ring buffer was full"),
+        "{summary}"
+    );
+}
+
+/// libfaketime, which sets the clock for one process.
+fn faketime() -> PathBuf {
+    let found = fs::read_dir("/usr/lib").expect("there are libraries");
+    found
+        .filter_map(|entry| Some(entry.ok()?.path().join("faketime/libfaketime.so.1")))
+        .find(|path| path.exists())
+        .expect("libfaketime is installed: cargo xtask setup --tests")
+}
+
+/// Sets the clock while an endpoint is waited for.
+#[track_caller]
+fn set_clock(by: &str, said: &str, seconds: i64) {
+    let wire = Wire::new();
+    let directory = Directory::new("clock");
+    let offset = directory.path().join("offset");
+    fs::write(&offset, "+0").expect("there is room");
+    let ready = directory.path().join("ready");
+    let mut command = lab::watch::run_command(&wire.host, &["s0"], &TIMEOUT);
+    command
+        .args([
+            "--format",
+            "json",
+            "--show",
+            "all",
+            "--count",
+            "1",
+            "--ready-file",
+        ])
+        .arg(&ready)
+        .env("LD_PRELOAD", faketime())
+        .env("FAKETIME_TIMESTAMP_FILE", &offset)
+        .env("FAKETIME_NO_CACHE", "1")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    let process = Process::start(&mut command);
+    wait_until("ftpwatch is ready", SOON, || ready.exists().then_some(()));
+    let mut talk = talk(1);
+    wire.send(&talk.opening());
+    wire.send(&talk.exchange(20_000));
+    process.stdout.wait_for("\"advertised\"");
+    fs::write(&offset, by).expect("there is room");
+    process.stderr.wait_for(said);
+    let ended = process.wait(SOON);
+    assert_eq!(ended.status.code(), Some(1), "{ended}");
+    let events: Vec<serde_json::Value> = ended
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("an object"))
+        .collect();
+    let of_type = |wanted: &str| {
+        let event = events.iter().find(|event| event["event_type"] == wanted);
+        event.unwrap_or_else(|| panic!("no {wanted}: {ended}"))
+    };
+    let time = |wanted: &str| {
+        let text = of_type(wanted)["timestamp"].as_str().expect("a time");
+        text.parse::<jiff::Timestamp>().expect("a time")
+    };
+    let outcome = of_type("outcome");
+    assert_eq!(outcome["outcome"], "no_syn", "{ended}");
+    let waited = outcome["waited_ms"].as_i64().expect("a number");
+    assert!((3_000..4_000).contains(&waited), "{waited} ms");
+    let between = time("outcome").duration_since(time("advertised")).as_secs();
+    assert!(
+        (between - seconds - 3).abs() <= 2,
+        "{between} s between the times that were told, and the clock was set by {seconds}"
+    );
+    assert!(
+        events.iter().all(|event| event["event_type"] != "loss"),
+        "{ended}"
+    );
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn a_clock_set_forward_changes_no_outcome() {
+    set_clock("+3600", "the clock was set forward by 1h", 3_600);
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn a_clock_set_back_changes_no_outcome() {
+    set_clock("-3600", "the clock was set back by 1h", -3_600);
+}
