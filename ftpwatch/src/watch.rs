@@ -312,6 +312,7 @@ impl<'a> Watch<'a> {
 
     /// What came, what went, what was lost.
     fn look_around(&mut self) {
+        self.follow_clock();
         self.follow_interfaces();
         let counters = self.kernel.truth().counters();
         let lost = self.losses.compare(&counters);
@@ -320,6 +321,22 @@ impl<'a> Watch<'a> {
         }
         if lost.news || self.compared.elapsed() >= SAFETY_NET {
             self.reconcile();
+        }
+    }
+
+    /// Outcomes go by a clock that nobody sets. What is told goes by the one on the wall.
+    fn follow_clock(&mut self) {
+        if let Some(step) = self.reporter.clock.follow(Clock::monotonic()) {
+            let way = if step.is_negative() {
+                "back"
+            } else {
+                "forward"
+            };
+            let step = step.abs();
+            let step = step.round(jiff::Unit::Millisecond).unwrap_or(step);
+            eprintln!(
+                "ftpwatch: the clock was set {way} by {step:#}; times are told by it from now on"
+            );
         }
     }
 
