@@ -19,7 +19,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{ArgMatches, Command as Parser, CommandFactory as _, FromArgMatches as _};
+use clap::{ArgMatches, Command as Parser, CommandFactory as _, FromArgMatches as _, Parser as _};
 
 use crate::{
     cli::{Cli, Command, Run},
@@ -38,19 +38,12 @@ pub type Settings = BTreeMap<String, Vec<String>>;
 /// When what is configured is wrong.
 pub fn parse() -> Result<Cli, Error> {
     let arguments: Vec<OsString> = env::args_os().collect();
-    let cli = Cli::parse_from_matches(Cli::command().get_matches_from(&arguments));
+    let cli = Cli::parse_from(&arguments);
     match &cli.command {
-        Command::Run(run) => {
-            let layers = Layers::read(run.config.as_deref())?;
-            let command = Cli::command().mut_subcommand("run", |run| layers.apply(run));
-            let matches = command.get_matches_from(&arguments);
-            let settings = settings(matches.subcommand_matches("run"));
-            let mut cli = Cli::parse_from_matches(matches);
-            if let Command::Run(run) = &mut cli.command {
-                run.settings = settings;
-            }
-            Ok(cli)
-        }
+        Command::Run(run) => match configured(run.config.as_deref(), &arguments)? {
+            Ok(cli) => Ok(cli),
+            Err(error) => error.exit(),
+        },
         _ => Ok(cli),
     }
 }
@@ -61,16 +54,41 @@ pub fn parse() -> Result<Cli, Error> {
 ///
 /// When it is wrong.
 pub fn reload() -> Result<Run, Error> {
-    match parse()?.command {
+    let arguments: Vec<OsString> = env::args_os().collect();
+    // The command line is what it was, and what is configured was looked at value by value. What is left is what does
+    // not go together.
+    let together = |error: clap::Error| {
+        let text = error.render().to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        let (what, advice) = text.split_once('\n').unwrap_or((text, ""));
+        Error::usage(what.trim(), advice.trim())
+    };
+    let cli = Cli::try_parse_from(&arguments).map_err(together)?;
+    let Command::Run(run) = cli.command else {
+        unreachable!("nothing else reloads")
+    };
+    let cli = configured(run.config.as_deref(), &arguments)?.map_err(together)?;
+    match cli.command {
         Command::Run(run) => Ok(run),
         other => unreachable!("{other:?} does not reload"),
     }
 }
 
-impl Cli {
-    fn parse_from_matches(matches: ArgMatches) -> Self {
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
-    }
+/// What `run`'s command line comes to with what is configured.
+fn configured(
+    config: Option<&Path>,
+    arguments: &[OsString],
+) -> Result<Result<Cli, clap::Error>, Error> {
+    let layers = Layers::read(config)?;
+    let command = Cli::command().mut_subcommand("run", |run| layers.apply(run));
+    Ok(command.try_get_matches_from(arguments).and_then(|matches| {
+        let settings = settings(matches.subcommand_matches("run"));
+        let mut cli = Cli::from_arg_matches(&matches)?;
+        if let Command::Run(run) = &mut cli.command {
+            run.settings = settings;
+        }
+        Ok(cli)
+    }))
 }
 
 fn settings(run: Option<&ArgMatches>) -> Settings {
