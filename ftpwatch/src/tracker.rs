@@ -8,6 +8,7 @@ mod compare;
 mod facts;
 mod guesses;
 mod outcome;
+mod room;
 mod session;
 mod settle;
 
@@ -25,6 +26,7 @@ use ipnet::IpNet;
 pub use books::Books;
 pub use facts::{Facts, Views};
 pub use outcome::{Outcome, SECOND, Terms, Verdict, decide};
+pub use room::{Given, Giver};
 pub use session::{Session, Visibility};
 
 use crate::{
@@ -32,6 +34,7 @@ use crate::{
     history::{History, Known, Pattern},
 };
 use guesses::Guesses;
+use room::Room;
 use session::Sessions;
 
 /// How long a failure is remembered, for a connection that comes after all.
@@ -116,6 +119,7 @@ struct Watched {
 #[derive(Debug)]
 pub struct Tracker {
     timeout: u64,
+    room: Room,
     books: Books,
     sessions: Sessions,
     history: History,
@@ -137,6 +141,7 @@ impl Tracker {
     pub fn new(timeout: u64) -> Self {
         Self {
             timeout,
+            room: Room::default(),
             books: Books::default(),
             sessions: Sessions::default(),
             history: History::default(),
