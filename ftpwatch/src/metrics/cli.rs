@@ -1,6 +1,9 @@
 //! The options of metrics, spelt as those of Prometheus' own exporters.
 
-use std::net::{Ipv6Addr, SocketAddr};
+use std::{
+    net::{Ipv6Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use clap::Args;
 
@@ -14,6 +17,9 @@ pub struct Web {
     /// alone. Off unless said
     #[arg(long = "web.listen-address", value_name = "ADDRESS:PORT", value_parser = address)]
     pub listen_address: Option<SocketAddr>,
+    /// TLS and passwords for it: a web-config file, as node_exporter and Prometheus have it
+    #[arg(long = "web.config.file", value_name = "FILE")]
+    pub config_file: Option<PathBuf>,
 }
 
 impl Web {
@@ -21,14 +27,21 @@ impl Web {
     ///
     /// # Errors
     ///
-    /// When nobody can listen there.
+    /// When nobody can listen there, or the web-config file is wrong.
     pub fn serve(&self, verbose: u8) -> Result<Option<Metrics>, Error> {
         let Some(address) = self.listen_address else {
-            return Ok(None);
+            // Who wrote it believes that something is served.
+            return match self.config_file {
+                None => Ok(None),
+                Some(_) => Err(Error::usage(
+                    "--web.config.file is given, and no --web.listen-address",
+                    "Say where metrics are to be served, or leave it out.",
+                )),
+            };
         };
-        let (metrics, bound) = Metrics::serve(address)?;
+        let (metrics, bound) = Metrics::serve(address, self.config_file.clone())?;
         if verbose > 0 {
-            eprintln!("ftpwatch: metrics at http://{bound}/metrics");
+            eprintln!("ftpwatch: metrics at {bound}, /metrics");
         }
         Ok(Some(metrics))
     }

@@ -22,7 +22,7 @@ struct Served {
 impl Served {
     fn start() -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let (metrics, at) = Metrics::serve(any).expect("a port is free");
+        let (metrics, at) = Metrics::serve(any, None).expect("a port is free");
         Self { metrics, at }
     }
 
