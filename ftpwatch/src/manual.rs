@@ -78,7 +78,9 @@ fn write_pages(command: &Command, directory: &Path) -> io::Result<()> {
     for command in command.get_subcommands() {
         write_pages(command, directory)?;
     }
-    let man = Man::new(command.clone());
+    let man = Man::new(command.clone())
+        .manual("ftpwatch")
+        .source(concat!("ftpwatch ", env!("CARGO_PKG_VERSION")));
     let file = fs::File::create(directory.join(man.get_filename()))?;
     page(&man, command, &mut io::BufWriter::new(file))
 }
