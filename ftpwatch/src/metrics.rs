@@ -29,6 +29,9 @@ use crate::{
     watch::KINDS_OF_LOSS,
 };
 
+/// Where it is told how ftpwatch is, as in Prometheus' own programs.
+const HEALTH: [&str; 2] = ["/-/healthy", "/-/ready"];
+
 /// All that the loop knows at a time, but for what is counted with labels of the report.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -126,6 +129,7 @@ impl Metrics {
     /// When nobody can listen there, or something is wrong with the file.
     pub fn serve(
         address: SocketAddr,
+        telemetry_path: String,
         config: Option<PathBuf>,
     ) -> Result<(Self, SocketAddr), Error> {
         let guard = access::Guard::new(config)?;
@@ -136,9 +140,13 @@ impl Metrics {
             .map_err(|error| cannot(&error))?;
         let bound = listener.local_addr().map_err(|error| cannot(&error))?;
         let metrics = Self::default();
-        let (shared, families) = (metrics.shared.clone(), Arc::clone(&metrics.families));
-        let server =
-            http::Server::new(listener, shared, families, guard).map_err(|error| cannot(&error))?;
+        let place = http::Place {
+            shared: metrics.shared.clone(),
+            families: Arc::clone(&metrics.families),
+            telemetry_path,
+            guard,
+        };
+        let server = http::Server::new(listener, place).map_err(|error| cannot(&error))?;
         thread::Builder::new()
             .name("metrics".into())
             .spawn(move || server.run())

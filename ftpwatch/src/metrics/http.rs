@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{
-    Shared,
+    HEALTH, Shared,
     access::{Access, Guard},
     families::{Families, Format},
 };
@@ -47,19 +47,17 @@ pub struct Server {
 }
 
 /// What answers are made of.
-struct Place {
-    shared: Shared,
-    families: Arc<Families>,
-    guard: Guard,
+pub struct Place {
+    pub shared: Shared,
+    pub families: Arc<Families>,
+    /// Where metrics are.
+    pub telemetry_path: String,
+    /// Who may have an answer.
+    pub guard: Guard,
 }
 
 impl Server {
-    pub fn new(
-        listener: net::TcpListener,
-        shared: Shared,
-        families: Arc<Families>,
-        guard: Guard,
-    ) -> io::Result<Self> {
+    pub fn new(listener: net::TcpListener, place: Place) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -67,15 +65,10 @@ impl Server {
             let _inside = runtime.enter();
             TcpListener::from_std(listener)?
         };
-        let place = Arc::new(Place {
-            shared,
-            families,
-            guard,
-        });
         Ok(Self {
             runtime,
             listener,
-            place,
+            place: Arc::new(place),
         })
     }
 
@@ -150,11 +143,10 @@ fn unauthorized() -> hyper::http::Result<Answer> {
 impl Place {
     fn answer(&self, request: &Request<Incoming>) -> hyper::http::Result<Answer> {
         let path = request.uri().path();
-        if !["/metrics", "/-/healthy", "/-/ready"].contains(&path) {
-            return plain(
-                StatusCode::NOT_FOUND,
-                "There are /metrics, /-/healthy and /-/ready.",
-            );
+        if path != self.telemetry_path && !HEALTH.contains(&path) {
+            let [healthy, ready] = HEALTH;
+            let there_are = format!("There are {}, {healthy} and {ready}.", self.telemetry_path);
+            return plain(StatusCode::NOT_FOUND, &there_are);
         }
         if ![Method::GET, Method::HEAD].contains(request.method()) {
             let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD.")?;
@@ -166,10 +158,10 @@ impl Place {
         let now = self.shared.get();
         let health = now.health();
         let well = match path {
-            "/metrics" => return self.metrics(request),
             // What starting it anew would help against.
             "/-/healthy" => !now.is_stale(),
-            _ => health.state != State::Blind,
+            "/-/ready" => health.state != State::Blind,
+            _ => return self.metrics(request),
         };
         let status = if well {
             StatusCode::OK

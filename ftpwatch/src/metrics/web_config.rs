@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Display,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -9,12 +10,13 @@ use std::{
 use bcrypt::HashParts;
 use serde::Deserialize;
 use tokio_rustls::rustls::{
-    ServerConfig, SupportedProtocolVersion,
-    crypto::ring,
+    RootCertStore, ServerConfig, SupportedProtocolVersion,
+    crypto::{CryptoProvider, ring},
     pki_types::{
         CertificateDer, PrivateKeyDer,
         pem::{self, PemObject as _},
     },
+    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
     version::{TLS12, TLS13},
 };
 
@@ -40,6 +42,20 @@ struct Tls {
     min_version: Option<Version>,
     #[serde(default)]
     max_version: Option<Version>,
+    /// Whether clients have to show a certificate of an authority in `client_ca_file`.
+    #[serde(default)]
+    client_auth_type: ClientAuth,
+    #[serde(default)]
+    client_ca_file: Option<PathBuf>,
+}
+
+/// Those that verify: a certificate that anybody could have made lets nobody in.
+#[derive(Clone, Copy, Default, Deserialize, PartialEq, Eq)]
+enum ClientAuth {
+    #[default]
+    NoClientCert,
+    VerifyClientCertIfGiven,
+    RequireAndVerifyClientCert,
 }
 
 /// Those that are offered: older ones are not secure.
@@ -61,7 +77,10 @@ impl WebConfig {
         let mut config = Self::parse(path, &config::text(path)?)?;
         let directory = path.parent().unwrap_or(Path::new(""));
         if let Some(tls) = &mut config.tls_server_config {
-            for file in [&mut tls.cert_file, &mut tls.key_file] {
+            for file in [&mut tls.cert_file, &mut tls.key_file]
+                .into_iter()
+                .chain(&mut tls.client_ca_file)
+            {
                 *file = directory.join(&*file);
             }
         }
@@ -77,7 +96,7 @@ impl WebConfig {
                 .unwrap_or_default();
             Error::usage(
                 format!("{name}{place}: {}", reason(&error)),
-                "It has `tls_server_config` with cert_file, key_file, min_version and max_version, and `basic_auth_users`.",
+                "It has `tls_server_config`, with certificates and versions, and `basic_auth_users`, with bcrypt hashes.",
             )
         })?;
         for (user, hash) in &config.basic_auth_users {
@@ -92,20 +111,31 @@ impl WebConfig {
                 ));
             }
         }
-        let versions = config.tls_server_config.as_ref().map(Tls::versions);
-        if versions.is_some_and(|versions| versions.is_empty()) {
-            return Err(Error::usage(
+        match &config.tls_server_config {
+            Some(tls) if tls.versions().is_empty() => Err(Error::usage(
                 format!("{name}: min_version is above max_version"),
                 "Leave out one of them.",
-            ));
+            )),
+            Some(tls)
+                if (tls.client_auth_type == ClientAuth::NoClientCert)
+                    == tls.client_ca_file.is_some() =>
+            {
+                Err(Error::usage(
+                    format!("{name}: client_auth_type and client_ca_file go together"),
+                    "With RequireAndVerifyClientCert only who has a certificate of these authorities is let in.",
+                ))
+            }
+            _ => Ok(config),
         }
-        Ok(config)
     }
 
     /// The files that it names.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let tls = self.tls_server_config.iter();
-        tls.flat_map(|tls| [tls.cert_file.as_path(), tls.key_file.as_path()])
+        tls.flat_map(|tls| {
+            let own = [tls.cert_file.as_path(), tls.key_file.as_path()];
+            own.into_iter().chain(tls.client_ca_file.as_deref())
+        })
     }
 
     /// Who may ask; nobody in it is everybody.
@@ -146,21 +176,16 @@ impl Tls {
     }
 
     fn build(&self) -> Result<Arc<ServerConfig>, Error> {
-        let certificates = CertificateDer::pem_file_iter(&self.cert_file)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .and_then(|certificates| match certificates.as_slice() {
-                [] => Err(pem::Error::NoItemsFound),
-                _ => Ok(certificates),
-            })
-            .map_err(|error| unreadable("certificate", &self.cert_file, &error))?;
+        let own = certificates(&self.cert_file)?;
         let key = PrivateKeyDer::from_pem_file(&self.key_file)
             .map_err(|error| unreadable("key", &self.key_file, &error))?;
-        ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let clients = self.clients()?;
+        ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&self.versions())
             .and_then(|config| {
                 config
-                    .with_no_client_auth()
-                    .with_single_cert(certificates, key)
+                    .with_client_cert_verifier(clients)
+                    .with_single_cert(own, key)
             })
             .map(Arc::new)
             .map_err(|error| {
@@ -174,6 +199,46 @@ impl Tls {
                 )
             })
     }
+}
+
+impl Tls {
+    /// Who looks at the certificates of clients.
+    fn clients(&self) -> Result<Arc<dyn ClientCertVerifier>, Error> {
+        let Some(file) = &self.client_ca_file else {
+            return Ok(WebPkiClientVerifier::no_client_auth());
+        };
+        let wrong = |error: &dyn Display| {
+            Error::usage(
+                format!("{} has no authority to trust: {error}", shown(file)),
+                "It is a file of certificates in PEM.",
+            )
+        };
+        let mut roots = RootCertStore::empty();
+        for certificate in certificates(file)? {
+            roots.add(certificate).map_err(|error| wrong(&error))?;
+        }
+        let clients = WebPkiClientVerifier::builder_with_provider(roots.into(), provider());
+        let clients = match self.client_auth_type {
+            ClientAuth::RequireAndVerifyClientCert => clients,
+            _ => clients.allow_unauthenticated(),
+        };
+        clients.build().map_err(|error| wrong(&error))
+    }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+/// All that are in it, and one at least.
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .and_then(|certificates| match certificates.as_slice() {
+            [] => Err(pem::Error::NoItemsFound),
+            _ => Ok(certificates),
+        })
+        .map_err(|error| unreadable("certificate", path, &error))
 }
 
 fn unreadable(what: &str, path: &Path, error: &pem::Error) -> Error {
@@ -228,8 +293,8 @@ mod tests {
                 "web.yml:1:1: unknown field `tls_server_confg`",
             ),
             (
-                "tls_server_config:\n  cert_file: a\n  key_file: b\n  client_ca_file: c\n",
-                "web.yml:4:3: unknown field `client_ca_file`",
+                "tls_server_config:\n  cert_file: a\n  key_file: b\n  client_allowed_sans: [c]\n",
+                "web.yml:4:3: unknown field `client_allowed_sans`",
             ),
             ("tls_server_config:\n  cert_file: a\n", "web.yml:"),
             (
@@ -239,6 +304,14 @@ mod tests {
             (
                 "tls_server_config: {cert_file: a, key_file: b, min_version: TLS13, max_version: TLS12}",
                 "web.yml: min_version is above max_version",
+            ),
+            (
+                "tls_server_config: {cert_file: a, key_file: b, client_ca_file: c}",
+                "web.yml: client_auth_type and client_ca_file go together",
+            ),
+            (
+                "tls_server_config: {cert_file: a, key_file: b, client_auth_type: RequireAnyClientCert}",
+                "web.yml:1:",
             ),
             (
                 "basic_auth_users: {x: secret}",

@@ -33,10 +33,16 @@ impl Files {
 
     /// Another certificate, of its own authority.
     pub fn certify(&self) {
-        let signed = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]);
+        self.certify_as("server", "127.0.0.1");
+    }
+
+    fn certify_as(&self, file: &str, subject: &str) {
+        let signed = rcgen::generate_simple_self_signed([subject.to_owned()]);
         let signed = signed.expect("a certificate");
-        fs::write(self.path("server.key"), signed.signing_key.serialize_pem()).expect("a key");
-        fs::write(self.path("server.crt"), signed.cert.pem()).expect("a certificate");
+        let key = signed.signing_key.serialize_pem();
+        fs::write(self.path(&format!("{file}.key")), key).expect("a key");
+        let certificate = signed.cert.pem();
+        fs::write(self.path(&format!("{file}.crt")), certificate).expect("a certificate");
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -76,8 +82,8 @@ fn curl(at: SocketAddr, words: &[&str]) -> Ended {
 
 fn serve(files: &Files) -> SocketAddr {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let (_, at) = Metrics::serve(any, Some(files.config())).expect("it can be served");
-    at
+    let served = Metrics::serve(any, "/metrics".to_owned(), Some(files.config()));
+    served.expect("it can be served").1
 }
 
 #[test]
@@ -110,6 +116,35 @@ fn who_has_the_password_is_answered_and_nobody_else() {
         let asks = "www-authenticate: basic realm=\"ftpwatch\"";
         assert!(answer.stdout.to_lowercase().contains(asks), "{answer}");
     }
+}
+
+#[test]
+fn clients_are_asked_for_their_certificates() {
+    let files = Files::make();
+    files.certify_as("known", "client");
+    files.certify_as("other", "client");
+    let name = |file: &str| files.path(file).to_str().expect("a name").to_owned();
+    let with = |auth: &str| {
+        files.write(&format!(
+            "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n  \
+             client_ca_file: known.crt\n  client_auth_type: {auth}\n"
+        ));
+        let at = serve(&files);
+        ["known", "other", ""].map(|client| {
+            let server = name("server.crt");
+            let (certificate, key) = (
+                name(&format!("{client}.crt")),
+                name(&format!("{client}.key")),
+            );
+            let mut words = vec!["--cacert", &server];
+            if !client.is_empty() {
+                words.extend(["--cert", &certificate, "--key", &key]);
+            }
+            curl(at, &words).stdout.ends_with("200")
+        })
+    };
+    assert_eq!(with("RequireAndVerifyClientCert"), [true, false, false]);
+    assert_eq!(with("VerifyClientCertIfGiven"), [true, false, true]);
 }
 
 #[test]
