@@ -42,6 +42,7 @@ pub fn dist() -> Result<()> {
     made.extend(sbom::make(&release, &into)?);
     checksums(&made, &into)?;
     for path in &made {
+        let path = path.strip_prefix(workspace()).unwrap_or(path);
         println!("{}", path.display());
     }
     Ok(())
