@@ -1,6 +1,6 @@
 //! `dist`: what is handed to those who have no Rust: a Debian package, a tarball, a bill of materials, checksums.
 //!
-//! The same commit gives the same bytes: nothing of the clock or the place it is built in gets in.
+//! Nothing of the clock or of the place it is built in gets in: the same files give the same package.
 
 mod deb;
 mod sbom;
