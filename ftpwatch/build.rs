@@ -130,7 +130,7 @@ fn cargo(toolchain: &BpfToolchain, target: &str) -> Result<Command, Box<dyn Erro
         target.to_uppercase().replace('-', "_")
     );
     cargo.env(linker, &toolchain.linker);
-    let flags = [
+    let mut flags = vec![
         // aya-ebpf asks for the architecture whose registers a context holds.
         format!("--cfg=bpf_target_arch=\"{}\"", bpf_target_arch()?),
         // BTF is made from the debug information.
@@ -139,6 +139,12 @@ fn cargo(toolchain: &BpfToolchain, target: &str) -> Result<Command, Box<dyn Erro
         // Otherwise whatever is filled with zeros is filled by a call, byte by byte.
         "-Clink-arg=--disable-expand-memcpy-in-order".to_owned(),
     ];
+    // BTF names sources: where packages are made, by other names than where they lie.
+    let outer = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    let renamed = outer
+        .split('\x1f')
+        .filter(|flag| flag.starts_with("--remap-path-prefix="));
+    flags.extend(renamed.map(str::to_owned));
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
     Ok(cargo)
 }

@@ -10,6 +10,7 @@
 //! drives the engine: the kernel's monotonic clock, or the capture's time stamps. Zero means "not seen".
 
 #![no_std]
+#![forbid(unsafe_code)]
 
 #[cfg(test)]
 extern crate std;

@@ -8,6 +8,13 @@
 //! decision to whoever comes after it in the chain.
 
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
+#![cfg_attr(
+    target_arch = "bpf",
+    expect(
+        unsafe_code,
+        reason = "the kernel's helpers, and its names for programs"
+    )
+)]
 // The atomic exchange that guards an entry exists as an instruction only (see `lock`).
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 

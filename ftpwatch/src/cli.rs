@@ -6,7 +6,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use ipnet::IpNet;
 
 use crate::{
-    config, explain, metrics,
+    config, explain, manual, metrics,
     output::{Format, Show},
     probe,
     source::kernel::Hook,
@@ -53,7 +53,18 @@ pub enum Command {
     /// The configuration of `run`: check it, show what holds, write one to begin with
     #[command(subcommand)]
     Config(config::cli::Config),
+    /// Completions of this command line, for a shell to read
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(manual::Completions),
+    /// The man pages, a file a command, for a package
+    Manual(manual::Manual),
 }
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  ftpwatch completions bash >/etc/bash_completion.d/ftpwatch
+  ftpwatch completions zsh >/usr/local/share/zsh/site-functions/_ftpwatch
+  ftpwatch completions fish >~/.config/fish/completions/ftpwatch.fish";
 
 const RUN_EXAMPLES: &str = "\
 Examples:

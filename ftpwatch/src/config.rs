@@ -27,6 +27,8 @@ use crate::{
 };
 use layers::Layers;
 
+pub(crate) use file::text;
+
 /// What each key came to, as text.
 pub type Settings = BTreeMap<String, Vec<String>>;
 

@@ -18,6 +18,7 @@ pub mod firewalls;
 pub mod health;
 pub mod history;
 pub mod host;
+pub mod manual;
 pub mod metrics;
 pub mod output;
 pub mod probe;

@@ -6,7 +6,7 @@ use ftpwatch::{
     cli::{Cli, Command},
     config, doctor,
     error::Error,
-    explain, probe, read, watch,
+    explain, manual, probe, read, watch,
 };
 
 fn main() -> ExitCode {
@@ -28,5 +28,7 @@ fn act(cli: Cli) -> Result<ExitCode, Error> {
         Command::Doctor(options) => doctor::run(&options),
         Command::Probe(options) => probe::run(&options),
         Command::Config(options) => config::run(&options),
+        Command::Completions(options) => manual::completions(&options),
+        Command::Manual(options) => manual::manual(&options),
     }
 }

@@ -2,12 +2,15 @@
 //! its own serves over HTTP. That thread answers, and says so, when the loop does not go on; and nobody who asks holds
 //! up the loop.
 
+mod access;
 pub mod cli;
 mod families;
 mod http;
+mod web_config;
 
 use std::{
     net::{SocketAddr, TcpListener},
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -25,6 +28,9 @@ use crate::{
     tracker::{Books, Case, Event, Outcome},
     watch::KINDS_OF_LOSS,
 };
+
+/// Where it is told how ftpwatch is, as in Prometheus' own programs.
+const HEALTH: [&str; 2] = ["/-/healthy", "/-/ready"];
 
 /// All that the loop knows at a time, but for what is counted with labels of the report.
 #[derive(Clone, Debug)]
@@ -116,12 +122,17 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Listens on `address`, and serves what there is from then on.
+    /// Listens on `address`, and serves what there is from then on, as the web-config file says.
     ///
     /// # Errors
     ///
-    /// When nobody can listen there.
-    pub fn serve(address: SocketAddr) -> Result<(Self, SocketAddr), Error> {
+    /// When nobody can listen there, or something is wrong with the file.
+    pub fn serve(
+        address: SocketAddr,
+        telemetry_path: String,
+        config: Option<PathBuf>,
+    ) -> Result<(Self, SocketAddr), Error> {
+        let guard = access::Guard::new(config)?;
         let cannot = |error: &std::io::Error| cannot_listen(address, error);
         let listener = TcpListener::bind(address).map_err(|error| cannot(&error))?;
         listener
@@ -129,9 +140,13 @@ impl Metrics {
             .map_err(|error| cannot(&error))?;
         let bound = listener.local_addr().map_err(|error| cannot(&error))?;
         let metrics = Self::default();
-        let (shared, families) = (metrics.shared.clone(), Arc::clone(&metrics.families));
-        let server =
-            http::Server::new(listener, shared, families).map_err(|error| cannot(&error))?;
+        let place = http::Place {
+            shared: metrics.shared.clone(),
+            families: Arc::clone(&metrics.families),
+            telemetry_path,
+            guard,
+        };
+        let server = http::Server::new(listener, place).map_err(|error| cannot(&error))?;
         thread::Builder::new()
             .name("metrics".into())
             .spawn(move || server.run())

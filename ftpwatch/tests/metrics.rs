@@ -1,6 +1,6 @@
 //! Metrics: what is served over HTTP, to whom, and that it is what the summary says.
 //!
-//! What belongs here: `--web.listen-address`, and contrib/prometheus. What an endpoint comes to belongs in faults.rs.
+//! What belongs here: `--web.listen-address`, `--web.config.file`, and contrib/prometheus. What an endpoint comes to belongs in faults.rs.
 
 mod lab;
 mod packets;
@@ -11,6 +11,8 @@ mod http;
 mod live;
 #[path = "metrics/prometheus.rs"]
 mod prometheus;
+#[path = "metrics/secured.rs"]
+mod secured;
 #[path = "metrics/series.rs"]
 mod series;
 

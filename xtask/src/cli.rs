@@ -37,6 +37,12 @@ pub enum Chore {
     Soak { endpoints: u64 },
     /// Boot other kernels, and watch there.
     Vm { versions: Vec<String> },
+    /// Make packages.
+    Dist,
+    /// Install, upgrade and remove the Debian package in a Debian of its own.
+    PackageTest,
+    /// Look over licences, sources and advisories of what is linked.
+    Deny,
     /// What has to hold before a change goes in.
     Ci,
 }
@@ -63,7 +69,11 @@ Commands:
   verifier                 print how many instructions the kernel verified, program by program
   vm [VERSION…]            boot Debian's kernels in qemu (5.10, 6.1, 6.12 and the newest, unless said), watch faults
                            there, and compare what their verifiers went through with docs/KERNELS.md
-  ci                       formatting, clippy and all tests: what has to hold before a change goes in
+  dist                     make a Debian package, a tarball, a bill of materials and checksums, in target/dist
+  package-test             install that package in a Debian of its own, upgrade it while it watches, remove and purge
+                           it: docs/PACKAGES.md
+  deny                     look over licences, sources and advisories of what ftpwatch is linked with
+  ci                       formatting, clippy, licences and all tests: what has to hold before a change goes in
   setup [--tests]          install what building needs, and with --tests what only the tests need
 
 Nothing is asked and nothing is printed where nothing is missing. What is slow to build is kept in
@@ -111,6 +121,9 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Chore> {
         "demo" => alone(&mut parser, Chore::Demo)?,
         "docs" => alone(&mut parser, Chore::Docs)?,
         "verifier" => alone(&mut parser, Chore::Verifier)?,
+        "dist" => alone(&mut parser, Chore::Dist)?,
+        "package-test" => alone(&mut parser, Chore::PackageTest)?,
+        "deny" => alone(&mut parser, Chore::Deny)?,
         "ci" => alone(&mut parser, Chore::Ci)?,
         other => bail!("no such command: {other}\nsee: cargo xtask --help"),
     };

@@ -2,6 +2,7 @@
 
 mod apt;
 mod compiler;
+mod crates;
 mod linker;
 pub mod privilege;
 mod servers;
@@ -62,6 +63,26 @@ pub fn for_bench_read() -> Result<()> {
 /// What is checked besides the tests: rustup's minimal profile has neither of these.
 pub fn for_ci() -> Result<()> {
     tools::install_components()
+}
+
+/// What packs ftpwatch: Debian's own tools, on whatever system.
+pub fn for_dist() -> Result<()> {
+    tools::install(&tools::FOR_DIST)
+}
+
+/// What makes a Debian to install the package in, and looks the package over.
+pub fn for_package_test() -> Result<()> {
+    tools::install(&tools::FOR_PACKAGE_TEST)
+}
+
+/// What writes the bill of materials.
+pub fn cyclonedx() -> Result<PathBuf> {
+    crates::install(&crates::CYCLONEDX)
+}
+
+/// What looks over licences, sources and advisories.
+pub fn deny() -> Result<PathBuf> {
+    crates::install(&crates::DENY)
 }
 
 /// A directory of the cache; for what is slow to make or to download.

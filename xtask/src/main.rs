@@ -3,6 +3,7 @@
 mod cargo;
 mod cli;
 mod command;
+mod dist;
 mod install;
 mod toolchain;
 mod vm;
@@ -40,6 +41,9 @@ fn start(chore: Chore) -> anyhow::Result<()> {
         Chore::Soak { endpoints } => command::soak(endpoints),
         Chore::Verifier => command::verifier(),
         Chore::Vm { versions } => vm::vm(&versions),
+        Chore::Dist => dist::dist(),
+        Chore::PackageTest => dist::test::package_test(),
+        Chore::Deny => command::deny(),
         Chore::Ci => command::ci(),
     }
 }

@@ -1,6 +1,8 @@
 //! BPF programs by hand, for what is measured beside ftpwatch's: one that does nothing, and one that makes the next packet
 //! of the last one and hands it on.
 
+#![expect(unsafe_code, reason = "bpf(2), of programs that no compiler makes")]
+
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 

@@ -52,7 +52,12 @@ pub fn settings(path: &Path, text: &str) -> Result<Vec<(String, Setting)>, Error
     Ok(reader.found)
 }
 
-fn text(path: &Path) -> Result<String, Error> {
+/// All of it: text, and not much.
+///
+/// # Errors
+///
+/// When it cannot be read, or is nothing of the kind.
+pub fn text(path: &Path) -> Result<String, Error> {
     let name = printable(path.as_os_str().as_encoded_bytes());
     let unreadable = |why: String, advice: &str| Error::usage(format!("{name} {why}"), advice);
     let cannot = |error: io::Error| {

@@ -1,10 +1,13 @@
 //! The options of metrics, spelt as those of Prometheus' own exporters.
 
-use std::net::{Ipv6Addr, SocketAddr};
+use std::{
+    net::{Ipv6Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use clap::Args;
 
-use super::Metrics;
+use super::{HEALTH, Metrics};
 use crate::error::Error;
 
 /// Where metrics are served.
@@ -14,6 +17,17 @@ pub struct Web {
     /// alone. Off unless said
     #[arg(long = "web.listen-address", value_name = "ADDRESS:PORT", value_parser = address)]
     pub listen_address: Option<SocketAddr>,
+    /// Where /metrics is to be instead
+    #[arg(
+        long = "web.telemetry-path",
+        value_name = "PATH",
+        default_value = "/metrics",
+        value_parser = path
+    )]
+    pub telemetry_path: String,
+    /// TLS and passwords for it: a web-config file, as node_exporter and Prometheus have it
+    #[arg(long = "web.config.file", value_name = "FILE")]
+    pub config_file: Option<PathBuf>,
 }
 
 impl Web {
@@ -21,14 +35,22 @@ impl Web {
     ///
     /// # Errors
     ///
-    /// When nobody can listen there.
+    /// When nobody can listen there, or the web-config file is wrong.
     pub fn serve(&self, verbose: u8) -> Result<Option<Metrics>, Error> {
         let Some(address) = self.listen_address else {
-            return Ok(None);
+            // Who wrote it believes that something is served.
+            return match self.config_file {
+                None => Ok(None),
+                Some(_) => Err(Error::usage(
+                    "--web.config.file is given, and no --web.listen-address",
+                    "Say where metrics are to be served, or leave it out.",
+                )),
+            };
         };
-        let (metrics, bound) = Metrics::serve(address)?;
+        let path = self.telemetry_path.clone();
+        let (metrics, bound) = Metrics::serve(address, path, self.config_file.clone())?;
         if verbose > 0 {
-            eprintln!("ftpwatch: metrics at http://{bound}/metrics");
+            eprintln!("ftpwatch: metrics at {bound}, {}", self.telemetry_path);
         }
         Ok(Some(metrics))
     }
@@ -45,6 +67,20 @@ fn address(text: &str) -> Result<SocketAddr, String> {
         }
         None => text.parse().map_err(|_| wrong()),
     }
+}
+
+/// Reads `/metrics`, or another path that is not taken.
+fn path(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    if !text.starts_with('/') || !text.bytes().all(plain) {
+        return Err(format!(
+            "`{text}` is no path; it begins with / and has letters, digits and -._~/"
+        ));
+    }
+    if HEALTH.contains(&text) {
+        return Err(format!("{text} is taken: it tells how ftpwatch is"));
+    }
+    Ok(text.to_owned())
 }
 
 #[cfg(test)]
@@ -70,6 +106,16 @@ mod tests {
             "localhost",
         ] {
             assert!(address(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn paths() {
+        for right in ["/", "/metrics", "/ftp/metrics_of-1.2~"] {
+            assert_eq!(path(right).as_deref(), Ok(right));
+        }
+        for wrong in ["", "metrics", "/a b", "/\u{e4}", "/?x", "/-/ready"] {
+            assert!(path(wrong).is_err(), "{wrong}");
         }
     }
 }

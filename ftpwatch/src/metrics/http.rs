@@ -5,19 +5,22 @@ use std::{io, net, sync::Arc, time::Duration};
 use hyper::{
     Method, Request, Response, StatusCode,
     body::Incoming,
-    header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue},
+    header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE},
     server::conn::http1,
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     runtime::Runtime,
     sync::Semaphore,
+    time::timeout,
 };
 
 use super::{
-    Shared,
+    HEALTH, Shared,
+    access::{Access, Guard},
     families::{Families, Format},
 };
 use crate::health::State;
@@ -44,17 +47,17 @@ pub struct Server {
 }
 
 /// What answers are made of.
-struct Place {
-    shared: Shared,
-    families: Arc<Families>,
+pub struct Place {
+    pub shared: Shared,
+    pub families: Arc<Families>,
+    /// Where metrics are.
+    pub telemetry_path: String,
+    /// Who may have an answer.
+    pub guard: Guard,
 }
 
 impl Server {
-    pub fn new(
-        listener: net::TcpListener,
-        shared: Shared,
-        families: Arc<Families>,
-    ) -> io::Result<Self> {
+    pub fn new(listener: net::TcpListener, place: Place) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -62,11 +65,10 @@ impl Server {
             let _inside = runtime.enter();
             TcpListener::from_std(listener)?
         };
-        let place = Arc::new(Place { shared, families });
         Ok(Self {
             runtime,
             listener,
-            place,
+            place: Arc::new(place),
         })
     }
 
@@ -95,11 +97,28 @@ impl Server {
     }
 }
 
-/// One request. Whatever is wrong with it or its connection is between the client and hyper, which answers 400 or 431.
+/// One request, through TLS where there is to be TLS.
 async fn serve(stream: TcpStream, place: Arc<Place>) {
-    let answer = service_fn(|request: Request<Incoming>| {
-        let answered = place.answer(&request);
-        async { answered }
+    let access = place.guard.access();
+    match access.tls() {
+        None => answer(stream, &place, &access).await,
+        Some(tls) => {
+            // Who does not come to terms is told so by the library.
+            if let Ok(Ok(stream)) = timeout(PATIENCE, tls.accept(stream)).await {
+                answer(stream, &place, &access).await;
+            }
+        }
+    }
+}
+
+/// Whatever is wrong with the request or its connection is between the client and hyper, which answers 400 or 431.
+async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, place: &Place, access: &Access) {
+    let answer = service_fn(async |request: Request<Incoming>| {
+        if access.admits(request.headers()).await {
+            place.answer(&request)
+        } else {
+            unauthorized()
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -107,19 +126,27 @@ async fn serve(stream: TcpStream, place: Arc<Place>) {
         .keep_alive(false)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), answer);
-    let _ = tokio::time::timeout(2 * PATIENCE, connection).await;
+    let _ = timeout(2 * PATIENCE, connection).await;
 }
 
 type Answer = Response<String>;
 
+fn unauthorized() -> hyper::http::Result<Answer> {
+    let mut answer = plain(StatusCode::UNAUTHORIZED, "Unauthorized")?;
+    answer.headers_mut().insert(
+        WWW_AUTHENTICATE,
+        HeaderValue::from_static("Basic realm=\"ftpwatch\""),
+    );
+    Ok(answer)
+}
+
 impl Place {
     fn answer(&self, request: &Request<Incoming>) -> hyper::http::Result<Answer> {
         let path = request.uri().path();
-        if !["/metrics", "/-/healthy", "/-/ready"].contains(&path) {
-            return plain(
-                StatusCode::NOT_FOUND,
-                "There are /metrics, /-/healthy and /-/ready.",
-            );
+        if path != self.telemetry_path && !HEALTH.contains(&path) {
+            let [healthy, ready] = HEALTH;
+            let there_are = format!("There are {}, {healthy} and {ready}.", self.telemetry_path);
+            return plain(StatusCode::NOT_FOUND, &there_are);
         }
         if ![Method::GET, Method::HEAD].contains(request.method()) {
             let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD.")?;
@@ -131,10 +158,10 @@ impl Place {
         let now = self.shared.get();
         let health = now.health();
         let well = match path {
-            "/metrics" => return self.metrics(request),
             // What starting it anew would help against.
             "/-/healthy" => !now.is_stale(),
-            _ => health.state != State::Blind,
+            "/-/ready" => health.state != State::Blind,
+            _ => return self.metrics(request),
         };
         let status = if well {
             StatusCode::OK

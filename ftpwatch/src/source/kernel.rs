@@ -85,6 +85,7 @@ impl Kernel {
     /// # Errors
     ///
     /// As [`Self::load`].
+    #[expect(unsafe_code, reason = "tokio asks for a promise about the descriptor")]
     pub fn load_with_room(settings: &Settings, room: Option<u32>) -> Result<Self, Error> {
         let mut ebpf = load::load(settings, room)?;
         let ring =
@@ -117,6 +118,7 @@ impl Kernel {
     /// # Errors
     ///
     /// When the log's ring buffer cannot be read.
+    #[expect(unsafe_code, reason = "tokio asks for a promise about the descriptor")]
     pub fn enable_log(&mut self) -> Result<(), Error> {
         let logger = EbpfLogger::init(&mut self.ebpf).map_err(|error| {
             Error::host(

@@ -1,5 +1,7 @@
 //! Gives back to the system what starting took: a process that watches runs for long, and needs little of it.
 
+#![expect(unsafe_code, reason = "no library gives pages back")]
+
 use std::{ffi::c_int, ptr, slice};
 
 use nix::libc;

@@ -1,6 +1,8 @@
 //! What the kernel made of the gate: nearly every packet of a host goes through it, and a single helper call would cost
 //! ten times as much as all of it.
 
+#![expect(unsafe_code, reason = "bpf(2), for what the kernel made of a program")]
+
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 

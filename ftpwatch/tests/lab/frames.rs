@@ -1,5 +1,7 @@
 //! Frames by hand, onto an interface.
 
+#![expect(unsafe_code, reason = "many packets with one system call")]
+
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 

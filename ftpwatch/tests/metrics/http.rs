@@ -22,7 +22,8 @@ struct Served {
 impl Served {
     fn start() -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let (metrics, at) = Metrics::serve(any).expect("a port is free");
+        let (metrics, at) =
+            Metrics::serve(any, "/metrics".to_owned(), None).expect("a port is free");
         Self { metrics, at }
     }
 
@@ -116,6 +117,17 @@ fn what_is_wrong_is_said() {
     let post = served.send("POST /metrics HTTP/1.1\r\nHost: here\r\nContent-Length: 0\r\n\r\n");
     assert_eq!(post.status, 405);
     assert!(post.head.contains("allow: get, head"), "{}", post.head);
+}
+
+#[test]
+fn metrics_can_be_elsewhere() {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let (_, at) = Metrics::serve(any, "/ftp".to_owned(), None).expect("a port is free");
+    let get = |path| Answer::get(TcpStream::connect(at).expect("somebody listens"), path);
+    assert_eq!(get("/ftp").status, 200);
+    let nowhere = get("/metrics");
+    assert_eq!(nowhere.status, 404);
+    assert_eq!(nowhere.body, "There are /ftp, /-/healthy and /-/ready.\n");
 }
 
 #[test]

@@ -17,6 +17,7 @@ use super::lab::topology::Family::V4;
 use super::lab::watch::{Hook, Watch};
 use super::lab::{Directory, SOON, wait_until};
 use super::live::{LISTEN, OPTION, scrape_text};
+use super::secured::{Files, USER};
 use super::{Answer, samples};
 
 /// Where Prometheus listens, in the same namespace.
@@ -61,13 +62,18 @@ struct Prometheus<'a> {
 
 impl<'a> Prometheus<'a> {
     fn start(stage: &'a Stage) -> Self {
+        Self::scraping(stage, "")
+    }
+
+    /// One that is told more of how to scrape.
+    fn scraping(stage: &'a Stage, how: &str) -> Self {
         let directory = Directory::new("prometheus");
         let configuration = directory.path().join("prometheus.yml");
         let rules = contrib("prometheus/ftpwatch.rules.yml");
         let text = format!(
             "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\n\
              rule_files: [{rules:?}]\n\
-             scrape_configs:\n  - job_name: ftpwatch\n    static_configs: [{{targets: ['{LISTEN}']}}]\n"
+             scrape_configs:\n  - job_name: ftpwatch\n    static_configs: [{{targets: ['{LISTEN}']}}]\n{how}"
         );
         fs::write(&configuration, text).expect("a configuration");
         let package = Package::find("prometheus", "prometheus");
@@ -127,6 +133,40 @@ impl<'a> Prometheus<'a> {
             (result.first()?["value"][1] == value).then_some(())
         });
     }
+}
+
+#[test]
+#[ignore = "needs promtool: cargo xtask test"]
+fn promtool_passes_the_web_config_file() {
+    let files = Files::make();
+    let file = files.config();
+    promtool(&["check", "web-config", file.to_str().expect("a name")], "");
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn prometheus_scrapes_through_tls_with_a_password() {
+    let files = Files::make();
+    let stage = Stage::set(Fault::Nothing, V4);
+    let server = stage.namespace(At::Server);
+    let config = files.config();
+    let options = [
+        &OPTION[..],
+        &["--web.config.file", config.to_str().expect("a name")],
+    ]
+    .concat();
+    let watch = Watch::start(server, At::Server.interfaces(), Hook::Tcx, &options);
+    let (name, password) = USER;
+    let how = format!(
+        "    scheme: https\n    basic_auth: {{username: {name}, password: '{password}'}}\n    \
+         tls_config: {{ca_file: {:?}}}\n",
+        files.path("server.crt")
+    );
+    let prometheus = Prometheus::scraping(&stage, &how);
+    prometheus.wait_for("up{job='ftpwatch'}", "1");
+    prometheus.wait_for("ftpwatch_state{state='ok'}", "1");
+    drop(prometheus);
+    watch.stop();
 }
 
 /// The metrics that an expression is about.

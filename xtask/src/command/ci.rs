@@ -1,6 +1,6 @@
 use anyhow::Result;
 
-use super::{bench, test};
+use super::{bench, deny, test};
 use crate::cargo::{self, cargo};
 use crate::install;
 
@@ -16,6 +16,7 @@ pub fn ci() -> Result<()> {
         "--",
         "--deny=warnings",
     ]))?;
+    deny()?;
     test(false, &[])?;
     // Instructions do not depend on how busy this machine is: these are held to what is written down.
     bench(&["counts".to_owned()])

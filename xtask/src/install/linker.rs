@@ -1,7 +1,6 @@
 //! bpf-linker, built into the cache. It wants an LLVM at least as new as the compiler's, and the
 //! compiler's own library serves best: it is there, on every system, and of the right version.
 
-use std::env;
 use std::ffi::OsStr;
 use std::fs;
 use std::ops::RangeInclusive;
@@ -54,7 +53,7 @@ fn build(llvm: &Llvm) -> Result<()> {
         &format!("bpf-linker {LINKER_VERSION}, into {}", root.display()),
         "makes the BPF object of what the compiler leaves; a minute or two, once",
     );
-    let mut install = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut install = Command::new(cargo::program());
     install
         .args(["install", "bpf-linker", "--locked", "--force"])
         .args(["--version", LINKER_VERSION])

@@ -120,11 +120,48 @@ pub const FOR_VM: [Tool; 7] = [
 ];
 
 /// What Suricata's system is made with.
-pub const FOR_SURICATA: [Tool; 1] = [Tool {
+pub const FOR_SURICATA: [Tool; 1] = [DEBOOTSTRAP];
+
+/// What packages are made with.
+pub const FOR_DIST: [Tool; 3] = [
+    Tool {
+        program: "dpkg-shlibdeps",
+        packages: &["dpkg-dev"],
+        why: "finds out which libraries the package depends on",
+    },
+    Tool {
+        program: "strip",
+        packages: &["binutils"],
+        why: "takes the symbols from what is packed",
+    },
+    Tool {
+        program: "git",
+        packages: &["git"],
+        why: "tells the time of the commit that is packed",
+    },
+];
+
+/// What the package is tried with.
+pub const FOR_PACKAGE_TEST: [Tool; 4] = [
+    DEBOOTSTRAP,
+    Tool {
+        program: "lintian",
+        packages: &["lintian"],
+        why: "looks the package over",
+    },
+    Tool {
+        program: "nsenter",
+        packages: &["util-linux"],
+        why: "goes where the package is installed",
+    },
+    NAMESPACES,
+];
+
+const DEBOOTSTRAP: Tool = Tool {
     program: "debootstrap",
     packages: &["debootstrap"],
-    why: "makes a system for Suricata, which the benchmark compares with",
-}];
+    why: "makes a Debian of its own, in the cache",
+};
 
 const TSHARK: Tool = Tool {
     program: "tshark",

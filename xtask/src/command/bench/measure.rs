@@ -1,5 +1,10 @@
 //! What a program costs: processor time and memory, and how much they vary.
 
+#![expect(
+    unsafe_code,
+    reason = "no library in xtask waits for a process with what it took"
+)]
+
 use std::fmt;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitStatus};
