@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use crate::{
     config, explain, metrics,
-    output::{Format, Show},
+    output::{self, Format, Show, Spec},
     probe,
     source::kernel::Hook,
     vantage,
@@ -60,7 +60,9 @@ Examples:
   ftpwatch run                          every interface, failures as they happen
   ftpwatch run -i eth0 --format json    one interface, every outcome, for a log pipeline
   ftpwatch run -p 21,2121 -t 30s        two control ports, and more patience
-  ftpwatch run --for 1m && echo fine    look for a minute; the exit status tells";
+  ftpwatch run --for 1m && echo fine    look for a minute; the exit status tells
+  ftpwatch run --output file:/var/log/ftpwatch.json,show=all --output syslog
+                                        everything into a file, failures to syslog";
 
 const READ_EXAMPLES: &str = "\
 Examples:
@@ -146,6 +148,10 @@ pub struct Run {
     /// How to watch it
     #[arg(long, value_name = "HOOK", default_value = "auto")]
     pub hook: Hook,
+    /// Where results go, instead of to standard output (repeatable): stdout, file:PATH, journald or syslog, each with
+    /// `,format=` and `,show=` of its own, a file with `,max-size=100M` and `,keep=5`
+    #[arg(long = "output", value_name = "OUTPUT", value_parser = output::spec)]
+    pub outputs: Vec<Spec>,
     /// Stop after N outcomes shown
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,

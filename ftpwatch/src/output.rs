@@ -1,6 +1,8 @@
-//! Outputs. Each takes a [`Report`] and nothing else.
+//! Outputs. Each takes a [`Report`] and nothing else: formats make bytes of it, sinks take these somewhere.
 
 mod json;
+mod outputs;
+mod sink;
 mod story;
 mod summary;
 mod table;
@@ -15,11 +17,14 @@ use crate::{
     report::{Body, Report},
     tracker::{Books, Event},
 };
+pub use outputs::{Dropped, Outputs};
+pub use sink::{Kind, Spec, spec};
 
 /// In which form reports are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For people
+    #[default]
     Table,
     /// One object a line
     Json,
@@ -56,13 +61,61 @@ impl Show {
             Self::All => true,
         }
     }
+
+    /// Whether nothing that is made of `event` is shown. Conservative: `false` means that it needs a report to tell.
+    #[must_use]
+    fn passes_over(self, event: &Event) -> bool {
+        match event {
+            Event::Advertised(_) => self != Self::All,
+            Event::Outcome(case) => self == Self::Failures && !case.outcome.is_failure(),
+            Event::Session(_) => self == Self::Failures,
+            _ => false,
+        }
+    }
 }
 
-/// Writes reports to standard output.
-pub struct Output {
-    show: Show,
+/// Makes bytes of reports, in one format.
+#[derive(Default)]
+struct Encoder {
     format: Format,
     table: table::Table,
+}
+
+impl Encoder {
+    fn new(format: Format) -> Self {
+        Self {
+            format,
+            ..Self::default()
+        }
+    }
+
+    fn write(&mut self, out: &mut impl Write, report: &Report) -> io::Result<()> {
+        match self.format {
+            Format::Json => json::write(out, report),
+            Format::Table => self.table.write(out, report),
+        }
+    }
+
+    /// With the colours of a terminal.
+    fn styled(&mut self, report: &Report) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        // Writing to a Vec cannot fail.
+        let _ = self.write(&mut bytes, report);
+        bytes
+    }
+
+    /// Without.
+    fn plain(&mut self, report: &Report) -> Vec<u8> {
+        let mut out = anstream::StripStream::new(Vec::new());
+        let _ = self.write(&mut out, report);
+        out.into_inner()
+    }
+}
+
+/// Writes reports to standard output, and waits until they are written.
+pub struct Output {
+    show: Show,
+    encoder: Encoder,
     story: story::Story,
 }
 
@@ -72,29 +125,19 @@ impl Output {
     pub fn new(format: Format, show: Option<Show>) -> Self {
         Self {
             show: show.unwrap_or(format.usual()),
-            format,
-            table: table::Table::default(),
+            encoder: Encoder::new(format),
             story: story::Story::default(),
         }
-    }
-
-    /// Shows something else from now on; what the format is used for most, unless said.
-    pub fn set_show(&mut self, show: Option<Show>) {
-        self.show = show.unwrap_or(self.format.usual());
     }
 
     /// Takes in an event that is not to be shown, and remembers it for the summary. `false` where it needs a report,
     /// which costs more than all else that is done about an endpoint.
     pub fn pass_over(&mut self, event: &Event) -> bool {
-        match event {
-            Event::Advertised(_) => self.show != Show::All,
-            Event::Outcome(case) if self.show == Show::Failures && !case.outcome.is_failure() => {
-                self.story.note_case(case);
-                true
-            }
-            Event::Session(_) => self.show == Show::Failures,
-            _ => false,
+        let passed = self.show.passes_over(event);
+        if passed {
+            self.story.note_event(event);
         }
+        passed
     }
 
     /// Remembers `report` for the summary, shown or not.
@@ -110,10 +153,7 @@ impl Output {
         counters: &[u64; COUNTERS],
         besides: &[(u64, String)],
     ) -> String {
-        let mut text = String::new();
-        self.story.tell(&mut text);
-        summary::write(&mut text, books, counters, besides);
-        text
+        self.story.summary(books, counters, besides)
     }
 
     /// Whether `report` is to be shown.
@@ -132,10 +172,7 @@ impl Output {
             return Ok(false);
         }
         let mut out = anstream::stdout().lock();
-        match self.format {
-            Format::Json => json::write(&mut out, report)?,
-            Format::Table => self.table.write(&mut out, report)?,
-        }
+        self.encoder.write(&mut out, report)?;
         out.flush()?;
         Ok(true)
     }

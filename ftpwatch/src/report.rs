@@ -177,6 +177,9 @@ pub struct LossReport {
     pub count: u64,
     /// What it means.
     pub meaning: String,
+    /// Which output it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
     /// How far what is reported can be relied on since.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,
