@@ -50,6 +50,8 @@ pub enum Command {
     /// Be the client: log in, try the endpoints a server advertises, and say what is wrong
     #[command(after_help = probe::cli::EXAMPLES)]
     Probe(probe::cli::Probe),
+    /// The JSON Schema of the events that `--format json` writes
+    Schema,
     /// The configuration of `run`: check it, show what holds, write one to begin with
     #[command(subcommand)]
     Config(config::cli::Config),

@@ -7,13 +7,17 @@ mod story;
 mod summary;
 mod table;
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::ValueEnum;
 
 use ftpwatch_common::counter::COUNTERS;
 
 use crate::{
+    error::Error,
     report::{Body, Report},
     tracker::{Books, Event},
 };
@@ -71,6 +75,30 @@ impl Show {
             Event::Session(_) => self == Self::Failures,
             _ => false,
         }
+    }
+}
+
+/// `ftpwatch schema`
+///
+/// # Errors
+///
+/// When it cannot be written.
+pub fn print_schema() -> Result<ExitCode, Error> {
+    print(&json::schema())
+}
+
+/// Writes `text` to standard output, and that is all there is to do.
+///
+/// # Errors
+///
+/// When that fails; a closed pipe is none.
+pub fn print(text: &str) -> Result<ExitCode, Error> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::usage(
+            format!("cannot write: {error}"),
+            "Is the disk full?",
+        )),
+        _ => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -5,6 +5,7 @@ mod reporter;
 use std::{collections::BTreeMap, net::IpAddr};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use reporter::Reporter;
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// An address and a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Peer {
     /// The address.
     pub ip: IpAddr,
@@ -32,7 +33,7 @@ impl std::fmt::Display for Peer {
 }
 
 /// A reply, its text made harmless.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Reply {
     /// The code.
     pub code: u16,
@@ -41,7 +42,7 @@ pub struct Reply {
 }
 
 /// Through what an endpoint was tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Via {
     /// The advertised address.
@@ -51,7 +52,7 @@ pub enum Via {
 }
 
 /// A connection attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Connected {
     /// Where the SYN went.
     pub ip: IpAddr,
@@ -66,7 +67,7 @@ pub struct Connected {
 }
 
 /// Who looked, and from where.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Observer {
     /// The host.
     pub host: String,
@@ -83,7 +84,7 @@ pub struct Observer {
 }
 
 /// An endpoint: advertised, with its outcome, or corrected.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct EndpointReport {
     /// What happened.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -125,7 +126,7 @@ pub struct EndpointReport {
 }
 
 /// A control connection that is over.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct SessionReport {
     /// Who opened it.
     pub client: Peer,
@@ -148,7 +149,7 @@ pub struct SessionReport {
 }
 
 /// Something that is wrong with a server, or between it and its clients.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct FindingReport {
     /// What it is.
     pub finding: Finding,
@@ -169,7 +170,7 @@ pub struct FindingReport {
 }
 
 /// Something that was lost.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct LossReport {
     /// What, as a word.
     pub what: &'static str,
@@ -186,7 +187,7 @@ pub struct LossReport {
 }
 
 /// Which ports of a passive range connect, as a client found out.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PortsReport {
     /// The server.
     pub server: Peer,
@@ -213,7 +214,7 @@ pub struct PortsReport {
 }
 
 /// Ports in a row that came to the same outcome.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PortRun {
     /// The first.
     pub first: u16,

@@ -26,7 +26,12 @@ fn events(path: &Path) -> Vec<Value> {
         "half a line: {text}"
     );
     text.lines()
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
+        .map(|line| {
+            let event =
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            lab::event::check(&event);
+            event
+        })
         .collect()
 }
 
