@@ -64,7 +64,7 @@ Examples:
   ftpwatch run -p 21,2121 -t 30s        two control ports, and more patience
   ftpwatch run --for 1m && echo fine    look for a minute; the exit status tells
   ftpwatch run --output file:/var/log/ftpwatch.json,show=all --output syslog
-                                        everything into a file, failures to syslog";
+                                        everything into a file, alarms to syslog";
 
 const READ_EXAMPLES: &str = "\
 Examples:

@@ -17,6 +17,8 @@ use clap::ValueEnum;
 use ftpwatch_common::counter::COUNTERS;
 
 use crate::{
+    alarms::Alarms,
+    clock::Clock,
     error::Error,
     report::{Body, Report},
     tracker::{Books, Event},
@@ -47,6 +49,8 @@ impl Format {
 /// Which reports are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Show {
+    /// Failures of one cause at one server as one alarm, findings, losses
+    Alarms,
     /// Failures, late connections, failed transfers, losses
     Failures,
     /// Every outcome, and every session
@@ -59,11 +63,18 @@ impl Show {
     /// Whether `body` is shown.
     #[must_use]
     pub fn shows(self, body: &Body) -> bool {
-        match self {
-            Self::Failures => body.is_alarming(),
-            Self::Outcomes => !matches!(body, Body::Advertised(_) | Body::Stats { .. }),
-            Self::All => true,
+        match (self, body) {
+            // The same again, for whoever sees every event.
+            (_, Body::Alarm(_)) => self == Self::Alarms,
+            (Self::Alarms, Body::Outcome(_) | Body::Late(_) | Body::Transfer(_)) => false,
+            (Self::Alarms | Self::Failures, _) => body.is_alarming(),
+            (Self::Outcomes, _) => !matches!(body, Body::Advertised(_) | Body::Stats { .. }),
+            (Self::All, _) => true,
         }
+    }
+
+    const fn is_of_failures(self) -> bool {
+        matches!(self, Self::Alarms | Self::Failures)
     }
 
     /// Whether nothing that is made of `event` is shown. Conservative: `false` means that it needs a report to tell.
@@ -71,8 +82,8 @@ impl Show {
     fn passes_over(self, event: &Event) -> bool {
         match event {
             Event::Advertised(_) => self != Self::All,
-            Event::Outcome(case) => self == Self::Failures && !case.outcome.is_failure(),
-            Event::Session(_) => self == Self::Failures,
+            Event::Outcome(case) => self.is_of_failures() && !case.outcome.is_failure(),
+            Event::Session(_) => self.is_of_failures(),
             _ => false,
         }
     }
@@ -145,22 +156,32 @@ pub struct Output {
     show: Show,
     encoder: Encoder,
     story: story::Story,
+    /// Where alarms are shown.
+    alarms: Option<Alarms>,
+    /// Alarms to write before anything else.
+    told: Vec<Report>,
 }
 
 impl Output {
     /// An output in `format`; `show` is what the format is used for most, unless said.
     #[must_use]
     pub fn new(format: Format, show: Option<Show>) -> Self {
+        let show = show.unwrap_or(format.usual());
         Self {
-            show: show.unwrap_or(format.usual()),
+            show,
             encoder: Encoder::new(format),
             story: story::Story::default(),
+            alarms: (show == Show::Alarms).then(|| Alarms::new(Clock::unix())),
+            told: Vec::new(),
         }
     }
 
     /// Takes in an event that is not to be shown, and remembers it for the summary. `false` where it needs a report,
     /// which costs more than all else that is done about an endpoint.
     pub fn pass_over(&mut self, event: &Event) -> bool {
+        if let Some(alarms) = &mut self.alarms {
+            self.told.extend(alarms.connect(event));
+        }
         let passed = self.show.passes_over(event);
         if passed {
             self.story.note_event(event);
@@ -184,24 +205,35 @@ impl Output {
         self.story.summary(books, counters, besides)
     }
 
-    /// Whether `report` is to be shown.
+    /// Whether something is to be shown, now that there is `report`.
     #[must_use]
     pub fn shows(&self, report: &Report) -> bool {
-        self.show.shows(&report.body)
+        self.alarms.is_some() || self.show.shows(&report.body)
     }
 
-    /// Writes `report`, if it is to be shown. Returns whether it was.
+    /// Writes `report`, if it is to be shown, and what alarms there are by it. Returns whether it was.
     ///
     /// # Errors
     ///
     /// Those of writing; a closed pipe is one.
     pub fn write(&mut self, report: &Report) -> io::Result<bool> {
-        if !self.shows(report) {
+        let mut told = std::mem::take(&mut self.told);
+        if let Some(alarms) = &mut self.alarms {
+            told.extend(alarms.fail(report));
+            // The end of a capture.
+            if matches!(report.body, Body::Stats { .. }) {
+                told.extend(alarms.finish());
+            }
+        }
+        let shown = self.show.shows(&report.body);
+        if !shown && told.is_empty() {
             return Ok(false);
         }
         let mut out = anstream::stdout().lock();
-        self.encoder.write(&mut out, report)?;
+        for report in told.iter().chain(shown.then_some(report)) {
+            self.encoder.write(&mut out, report)?;
+        }
         out.flush()?;
-        Ok(true)
+        Ok(shown)
     }
 }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// An address and a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Peer {
     /// The address.
     pub ip: IpAddr,
@@ -186,6 +186,96 @@ pub struct LossReport {
     pub state: Option<State>,
 }
 
+/// What an alarm says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AlarmState {
+    /// Something fails.
+    Firing,
+    /// It failed more often since that was said.
+    Repeated,
+    /// It works again.
+    Resolved,
+}
+
+impl AlarmState {
+    /// Its name in every output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Firing => "firing",
+            Self::Repeated => "repeated",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+/// Failures of a server that have one cause, as one. What is said of a single endpoint is of the last one.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct AlarmReport {
+    /// Whether it began, goes on or is over.
+    pub state: AlarmState,
+    /// What happened to the endpoints; none where the server said afterwards that the transfer failed.
+    pub outcome: Option<Outcome>,
+    /// Why.
+    pub cause: Option<Cause>,
+    /// How sure that is.
+    pub confidence: Option<Confidence>,
+    /// What the cause means in this case.
+    pub explanation: Option<String>,
+    /// The server.
+    pub server: Peer,
+    /// A client.
+    pub client: Peer,
+    /// What was advertised to it.
+    pub advertised: Peer,
+    /// The reply that said that the transfer failed.
+    pub control_reply: Option<Reply>,
+    /// How many endpoints failed since the alarm went off.
+    pub endpoints: u64,
+    /// Of how many clients they were.
+    pub clients: u64,
+    /// There were more clients than could be told apart.
+    pub more_clients: bool,
+    /// When the first one failed.
+    #[schemars(extend("format" = "date-time"))]
+    pub since: String,
+    /// When the last one did.
+    #[schemars(extend("format" = "date-time"))]
+    pub last: String,
+    /// What was seen, in order.
+    pub evidence: Vec<String>,
+    /// What to do.
+    pub advice: Vec<String>,
+}
+
+impl AlarmReport {
+    /// What is wrong, in the words of outcomes and causes.
+    #[must_use]
+    pub fn what(&self) -> String {
+        match (self.outcome, self.cause, &self.control_reply) {
+            (Some(outcome), Some(cause), _) => format!("{} {}", outcome.name(), cause.name()),
+            (Some(outcome), None, _) => outcome.name().to_owned(),
+            (None, _, Some(reply)) => format!("transfer {}", reply.code),
+            (None, ..) => "transfer".to_owned(),
+        }
+    }
+
+    /// How much of it there was.
+    #[must_use]
+    pub fn extent(&self) -> String {
+        let plural = |count| if count == 1 { "" } else { "s" };
+        format!(
+            "{} endpoint{} of {}{} client{}",
+            self.endpoints,
+            plural(self.endpoints),
+            if self.more_clients { "more than " } else { "" },
+            self.clients,
+            plural(self.clients),
+        )
+    }
+}
+
 /// Which ports of a passive range connect, as a client found out.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PortsReport {
@@ -270,6 +360,8 @@ pub enum Body {
     Session(SessionReport),
     /// A server does something wrong.
     Finding(FindingReport),
+    /// Failures of a server that have one cause, as one.
+    Alarm(Box<AlarmReport>),
     /// Which ports of a passive range connect.
     Ports(PortsReport),
     /// Something was lost.
@@ -294,6 +386,7 @@ impl Body {
             Self::Transfer(_) => "transfer",
             Self::Session(_) => "session",
             Self::Finding(_) => "finding",
+            Self::Alarm(_) => "alarm",
             Self::Ports(_) => "ports",
             Self::Loss(_) => "loss",
             Self::Stats { .. } => "stats",
@@ -313,7 +406,7 @@ impl Body {
             Self::Outcome(report) => report.outcome.is_some_and(Outcome::is_failure),
             Self::Ports(report) => report.connected < report.tried,
             Self::Late(_) | Self::Transfer(_) | Self::Loss(_) | Self::Finding(_) => true,
-            Self::Advertised(_) | Self::Session(_) | Self::Stats { .. } => false,
+            Self::Advertised(_) | Self::Session(_) | Self::Alarm(_) | Self::Stats { .. } => false,
         }
     }
 }

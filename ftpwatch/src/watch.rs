@@ -138,7 +138,8 @@ impl<'a> Watch<'a> {
         let log = options.verbose >= 2;
         // Before anything is attached: an address that is not to be had is known at once.
         let metrics = options.web.serve(options.verbose)?;
-        let output = Outputs::open(&options.outputs, analysis.format, analysis.show)?;
+        let clock = Clock::monotonic();
+        let output = Outputs::open(&options.outputs, analysis.format, analysis.show, clock)?;
         let mut kernel = Kernel::load(&Settings {
             control_ports: analysis.control_ports(),
             hook: options.hook,
@@ -154,7 +155,7 @@ impl<'a> Watch<'a> {
             kernel.attach(interface)?;
         }
         let reporter = Reporter {
-            clock: Clock::monotonic(),
+            clock,
             vantage: analysis.vantage,
             local: host.addresses,
             passive_range: analysis.passive_range.clone(),
@@ -316,6 +317,7 @@ impl<'a> Watch<'a> {
     /// What came, what went, what was lost.
     fn look_around(&mut self) {
         self.follow_interfaces();
+        self.output.tell_alarms();
         for dropped in self.output.look_for_losses() {
             self.losses.note_dropped(dropped);
         }

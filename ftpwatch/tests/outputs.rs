@@ -129,6 +129,44 @@ fn each_has_its_own_filter_and_format() {
     );
 }
 
+/// One alarm for what fails again and again, and one word when it works again; every event beside it, for who asks.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn alarms_are_few_and_end() {
+    let stage = Stage::set(Fault::ResetOnServer, V4);
+    let directory = Directory::new("outputs");
+    let path = directory.path().join("all.json");
+    let all = file(&directory, "all.json", ",show=all");
+    let mut watch = watch(&stage, &["stdout,show=alarms", &all]);
+    let fail = |times: usize| {
+        let client = stage.play(Behaviour::Ftplib);
+        wait_until("another failure", SOON, || {
+            let events = events(&path);
+            let failed = events.iter().filter(|event| event["outcome"] == "refused");
+            (failed.count() >= times).then_some(())
+        });
+        drop(client);
+    };
+    (1..=3).for_each(fail);
+    stage.mend_path(stage.namespace(At::Server));
+    (0..3).for_each(|_| transfer(&stage));
+    watch.wait_for("the end of the alarm", |event| {
+        event.text("/state") == "resolved"
+    });
+    let report = watch.stop();
+    let states: Vec<&str> = report
+        .events
+        .iter()
+        .map(|event| event.text("/state"))
+        .collect();
+    assert_eq!(states, ["firing", "resolved"], "{}", report.ended);
+    let resolved = &report.events[1];
+    assert!(resolved.number("/endpoints") >= Some(3), "{resolved:?}");
+    assert_eq!(resolved.number("/clients"), Some(1), "{resolved:?}");
+    assert_eq!(resolved.text("/cause"), "not_listening", "{resolved:?}");
+    assert!(!types(&events(&path)).contains(&"alarm"));
+}
+
 /// As logrotate does it: moved with and without a signal afterwards, or copied and emptied.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
@@ -419,7 +457,10 @@ fn journald() {
     wait_until("journald listens", SOON, || socket.exists().then_some(()));
     let mut watch = watch(
         &stage,
-        &["stdout", &format!("journald:{}", socket.display())],
+        &[
+            "stdout",
+            &format!("journald:{},show=failures", socket.display()),
+        ],
     );
     let client = stage.play(Behaviour::Ftplib);
     let outcome = watch.wait_for("outcome", |event| event.is("outcome"));

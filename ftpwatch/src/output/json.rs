@@ -11,8 +11,8 @@ use serde::Serialize;
 use crate::{
     health::{Health, State},
     report::{
-        Body, EndpointReport, FindingReport, LossReport, Observer, PortsReport, Report,
-        SessionReport,
+        AlarmReport, Body, EndpointReport, FindingReport, LossReport, Observer, PortsReport,
+        Report, SessionReport,
     },
     tracker::{Books, Outcome},
 };
@@ -52,6 +52,8 @@ enum Event<'a> {
     Session(&'a SessionReport),
     /// A server does something wrong.
     Finding(&'a FindingReport),
+    /// Failures of a server that have one cause, as one.
+    Alarm(&'a AlarmReport),
     /// Which ports of a passive range connect.
     Ports(&'a PortsReport),
     /// Something was lost.
@@ -113,6 +115,7 @@ impl<'a> From<&'a Body> for Event<'a> {
             Body::Transfer(report) => Self::Transfer(report),
             Body::Session(report) => Self::Session(report),
             Body::Finding(report) => Self::Finding(report),
+            Body::Alarm(report) => Self::Alarm(report),
             Body::Ports(report) => Self::Ports(report),
             Body::Loss(report) => Self::Loss(report),
             Body::Stats { books, health } => Self::Stats(StatsReport::new(books, health.as_ref())),

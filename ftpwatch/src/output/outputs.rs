@@ -6,6 +6,7 @@ use std::{
 };
 
 use ftpwatch_common::counter::COUNTERS;
+use jiff::Timestamp;
 
 use super::{
     Encoder, Format, Show,
@@ -16,6 +17,8 @@ use super::{
     story::Story,
 };
 use crate::{
+    alarms::Alarms,
+    clock::Clock,
     error::Error,
     report::{Body, Report},
     tracker::{Books, Event},
@@ -29,6 +32,7 @@ pub struct Outputs {
     sinks: Vec<Sink>,
     format: Format,
     story: Story,
+    alarms: Alarms,
     /// Standard output, which is the only one, cannot be written to any more.
     broken: Signal,
 }
@@ -58,12 +62,18 @@ struct Sink {
 }
 
 impl Outputs {
-    /// Opens what `specs` name; without any, standard output. `format` and `show` are for those that say nothing else.
+    /// Opens what `specs` name; without any, standard output. `format` and `show` are for those that say nothing else,
+    /// `clock` is that of the events.
     ///
     /// # Errors
     ///
     /// When one of them cannot be opened.
-    pub fn open(specs: &[Spec], format: Format, show: Option<Show>) -> Result<Self, Error> {
+    pub fn open(
+        specs: &[Spec],
+        format: Format,
+        show: Option<Show>,
+        clock: Clock,
+    ) -> Result<Self, Error> {
         let usual = [Spec::STDOUT];
         let specs = if specs.is_empty() { &usual } else { specs };
         // Whoever reads standard output alone started this for it, and ends it. Beside others it is one of them.
@@ -85,6 +95,7 @@ impl Outputs {
             sinks,
             format,
             story: Story::default(),
+            alarms: Alarms::new(clock),
             broken,
         })
     }
@@ -120,6 +131,10 @@ impl Outputs {
     /// Takes in an event that no output shows, and remembers it for the summary. `false` where it needs a report, which
     /// costs more than all else that is done about an endpoint.
     pub fn pass_over(&mut self, event: &Event) -> bool {
+        if self.shows_alarms() {
+            let resolved = self.alarms.connect(event);
+            self.hand_on(&resolved);
+        }
         let passed = self.sinks.iter().all(|sink| sink.show.passes_over(event));
         if passed {
             self.story.note_event(event);
@@ -132,13 +147,35 @@ impl Outputs {
         self.story.note(report);
     }
 
-    /// Hands `report` to the outputs that show it. Returns whether one does.
+    /// Hands `report` to the outputs that show it, and what alarm there is by it. Returns whether one shows it.
     pub fn write(&mut self, report: &Report) -> bool {
         let mut shown = false;
         for sink in &mut self.sinks {
             shown |= sink.write(report);
         }
+        if self.shows_alarms() {
+            let alarm = self.alarms.fail(report);
+            self.hand_on(alarm.as_slice());
+        }
         shown
+    }
+
+    /// Tells what failed again, where it is time to.
+    pub fn tell_alarms(&mut self) {
+        let due = self.alarms.due(Timestamp::now());
+        self.hand_on(&due);
+    }
+
+    fn shows_alarms(&self) -> bool {
+        self.sinks.iter().any(|sink| sink.show == Show::Alarms)
+    }
+
+    fn hand_on(&mut self, alarms: &[Report]) {
+        for sink in &mut self.sinks {
+            for alarm in alarms {
+                sink.write(alarm);
+            }
+        }
     }
 
     /// What was not written since the last time; and outputs that take something in again are told of their losses.
@@ -165,6 +202,8 @@ impl Outputs {
     ///
     /// Those of writing to standard output.
     pub fn finish(&mut self) -> io::Result<()> {
+        let last = self.alarms.finish();
+        self.hand_on(&last);
         self.sinks.iter_mut().for_each(Sink::catch_up);
         self.sinks.iter().for_each(|sink| sink.queue.close());
         let until = Instant::now() + PATIENCE;
@@ -182,7 +221,14 @@ impl Outputs {
         counters: &[u64; COUNTERS],
         besides: &[(u64, String)],
     ) -> String {
-        self.story.summary(books, counters, besides)
+        let mut text = self.story.summary(books, counters, besides);
+        if self.alarms.forgotten() > 0 {
+            let forgotten = self.alarms.forgotten();
+            text.push_str(&format!(
+                "{forgotten} alarms were let go, for lack of room\n"
+            ));
+        }
+        text
     }
 }
 

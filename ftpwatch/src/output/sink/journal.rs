@@ -2,8 +2,10 @@
 
 use super::{Severity, line};
 use crate::{
+    diagnose::Cause,
     escape::printable,
-    report::{Body, EndpointReport, Peer, Report},
+    report::{AlarmReport, Body, EndpointReport, Peer, Report},
+    tracker::Outcome,
 };
 
 /// What the journal knows each type of event by.
@@ -15,6 +17,7 @@ const fn message_id(body: &Body) -> &'static str {
         Body::Transfer(_) => "769f6f89cde74a83b93e61b5e32bbdca",
         Body::Session(_) => "b35bf188f2e84b9d89446683460a41ba",
         Body::Finding(_) => "c04f8568de6247b6822d84ef2c0ab5b6",
+        Body::Alarm(_) => "0fce830f126e4469b92ddc7814add944",
         Body::Ports(_) => "ae92c956db2a417fbd425cb7b5e1731f",
         Body::Loss(_) => "d9f0b309ce034ac58eeac7da5596bf0c",
         Body::Stats { .. } => "b95178aed32f4c21bae02e341878a26e",
@@ -41,6 +44,7 @@ pub fn entry(report: &Report) -> Vec<u8> {
             entry.between(&finding.client, &finding.server);
             entry.field("FTPWATCH_FINDING", finding.finding.name());
         }
+        Body::Alarm(alarm) => entry.alarm(alarm),
         Body::Ports(ports) => entry.field("FTPWATCH_SERVER", &ports.server.to_string()),
         Body::Loss(loss) => entry.field("FTPWATCH_LOSS", loss.what),
         Body::Stats { .. } => {}
@@ -65,15 +69,28 @@ impl Entry {
         self.field("FTPWATCH_SERVER", &server.to_string());
     }
 
+    fn what(&mut self, outcome: Option<Outcome>, cause: Option<Cause>) {
+        if let Some(outcome) = outcome {
+            self.field("FTPWATCH_OUTCOME", outcome.name());
+        }
+        if let Some(cause) = cause {
+            self.field("FTPWATCH_CAUSE", cause.name());
+        }
+    }
+
     fn endpoint(&mut self, endpoint: &EndpointReport) {
         self.between(&endpoint.client, &endpoint.server);
         self.field("FTPWATCH_ADVERTISED", &endpoint.advertised.to_string());
-        if let Some(outcome) = endpoint.outcome {
-            self.field("FTPWATCH_OUTCOME", outcome.name());
-        }
-        if let Some(cause) = endpoint.cause {
-            self.field("FTPWATCH_CAUSE", cause.name());
-        }
+        self.what(endpoint.outcome, endpoint.cause);
+    }
+
+    fn alarm(&mut self, alarm: &AlarmReport) {
+        self.between(&alarm.client, &alarm.server);
+        self.field("FTPWATCH_ADVERTISED", &alarm.advertised.to_string());
+        self.what(alarm.outcome, alarm.cause);
+        self.field("FTPWATCH_ALARM", alarm.state.name());
+        self.field("FTPWATCH_ENDPOINTS", &alarm.endpoints.to_string());
+        self.field("FTPWATCH_CLIENTS", &alarm.clients.to_string());
     }
 }
 

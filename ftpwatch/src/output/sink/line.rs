@@ -3,7 +3,7 @@
 use crate::{
     diagnose::Cause,
     escape::printable,
-    report::{Body, EndpointReport, Report},
+    report::{AlarmState, Body, EndpointReport, Report},
     tracker::Outcome,
 };
 
@@ -14,6 +14,8 @@ pub enum Severity {
     Error = 3,
     /// Something does not work.
     Warning = 4,
+    /// Something works again.
+    Notice = 5,
     /// Anything else.
     Info = 6,
 }
@@ -24,6 +26,8 @@ impl Severity {
         match body {
             Body::Loss(_) => Self::Error,
             Body::Late(_) => Self::Info,
+            Body::Alarm(alarm) if alarm.state == AlarmState::Resolved => Self::Notice,
+            Body::Alarm(_) => Self::Warning,
             body if body.is_alarming() => Self::Warning,
             _ => Self::Info,
         }
@@ -73,6 +77,19 @@ pub fn line(report: &Report) -> String {
             finding.server,
             finding.explanation
         ),
+        Body::Alarm(alarm) => {
+            let why = alarm.explanation.as_ref();
+            let why = why.filter(|_| alarm.state != AlarmState::Resolved);
+            let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+            format!(
+                "alarm {}: {} at {}: {} since {}{why}",
+                alarm.state.name(),
+                alarm.what(),
+                alarm.server,
+                alarm.extent(),
+                alarm.since
+            )
+        }
         Body::Ports(ports) => format!(
             "ports: {} of {} that were tried at {} connect",
             ports.connected, ports.tried, ports.server

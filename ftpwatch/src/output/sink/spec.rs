@@ -98,7 +98,7 @@ impl Spec {
     pub(in crate::output) fn shows(&self, format: Format, show: Option<Show>) -> Show {
         let usual = match self.form(format) {
             Form::Format(format) => show.unwrap_or(format.usual()),
-            Form::Line | Form::Fields => Show::Failures,
+            Form::Line | Form::Fields => Show::Alarms,
         };
         self.show.unwrap_or(usual)
     }
@@ -258,6 +258,8 @@ mod tests {
         assert_eq!(shows("stdout"), Show::Failures);
         assert_eq!(shows("file:/a"), Show::Outcomes);
         assert_eq!(shows("journald,show=all"), Show::All);
+        assert_eq!(shows("journald"), Show::Alarms);
+        assert_eq!(shows("syslog"), Show::Alarms);
     }
 
     #[test]
