@@ -6,7 +6,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use ipnet::IpNet;
 
 use crate::{
-    config, explain, metrics,
+    config, doctor, explain, metrics,
     output::{self, Format, Show, Spec},
     probe,
     source::kernel::Hook,
@@ -220,7 +220,7 @@ pub struct Doctor {
     pub passive_range: Option<RangeInclusive<u16>>,
     /// How to write what is found
     #[arg(long, value_name = "FORMAT", default_value = "table")]
-    pub format: Format,
+    pub format: doctor::Format,
 }
 
 impl Doctor {

@@ -1,5 +1,6 @@
 //! Outputs. Each takes a [`Report`] and nothing else: formats make bytes of it, sinks take these somewhere.
 
+mod ecs;
 mod json;
 mod outputs;
 mod sink;
@@ -34,6 +35,8 @@ pub enum Format {
     Table,
     /// One object a line
     Json,
+    /// One object a line, in the names of the Elastic Common Schema
+    Ecs,
 }
 
 impl Format {
@@ -41,7 +44,7 @@ impl Format {
     const fn usual(self) -> Show {
         match self {
             Self::Table => Show::Failures,
-            Self::Json => Show::Outcomes,
+            Self::Json | Self::Ecs => Show::Outcomes,
         }
     }
 }
@@ -131,6 +134,7 @@ impl Encoder {
     fn write(&mut self, out: &mut impl Write, report: &Report) -> io::Result<()> {
         match self.format {
             Format::Json => json::write(out, report),
+            Format::Ecs => ecs::write(out, report),
             Format::Table => self.table.write(out, report),
         }
     }

@@ -5,6 +5,11 @@ mod event;
 use serde_json::{Value, json};
 use std::{path::Path, process::Command};
 
+const CAPTURE: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/captures/vsftpd-refused.pcap"
+);
+
 fn read(words: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_ftpwatch"))
         .args(words)
@@ -29,11 +34,7 @@ fn the_page_is_made_of_the_types() {
 
 /// An event of each type that a capture has.
 fn events() -> Vec<Value> {
-    let captures = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/captures/vsftpd-refused.pcap"
-    );
-    let text = read(&["read", captures, "--format", "json", "--show", "all"]);
+    let text = read(&["read", CAPTURE, "--format", "json", "--show", "all"]);
     text.lines()
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect()
@@ -61,4 +62,66 @@ fn what_is_right_passes_and_what_is_wrong_does_not() {
             wrong(&|event| drop(event.as_object_mut().expect("one").remove("cause")));
         }
     }
+}
+
+/// Every name outside of `ftpwatch` is one of the Elastic Common Schema's, and what it has in there is the event.
+#[test]
+fn the_names_of_ecs() {
+    const NAMES: [&str; 26] = [
+        "@timestamp",
+        "destination.address",
+        "destination.ip",
+        "destination.port",
+        "ecs.version",
+        "event.action",
+        "event.category",
+        "event.duration",
+        "event.kind",
+        "event.module",
+        "event.outcome",
+        "event.reason",
+        "event.type",
+        "log.level",
+        "message",
+        "network.protocol",
+        "network.transport",
+        "network.type",
+        "observer.hostname",
+        "observer.product",
+        "observer.type",
+        "observer.version",
+        "source.address",
+        "source.ip",
+        "source.port",
+        "ftpwatch",
+    ];
+    let text = read(&["read", CAPTURE, "--format", "ecs", "--show", "all"]);
+    let documents: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let mut seen = std::collections::BTreeSet::new();
+    for document in &documents {
+        for (name, value) in document.as_object().expect("an object") {
+            match value.as_object().filter(|_| name != "ftpwatch") {
+                Some(inner) => seen.extend(inner.keys().map(|inner| format!("{name}.{inner}"))),
+                None => drop(seen.insert(name.clone())),
+            }
+        }
+    }
+    assert_eq!(seen, NAMES.map(str::to_owned).into());
+    let events: Vec<Value> = documents
+        .iter()
+        .map(|one| one["ftpwatch"].clone())
+        .collect();
+    assert_eq!(events, self::events(), "the same as JSON");
+    let refused = documents
+        .iter()
+        .find(|one| one["ftpwatch"]["outcome"] == "refused");
+    let refused = refused.expect("a failure");
+    assert_eq!(refused["event"]["kind"], "alert");
+    assert_eq!(refused["event"]["outcome"], "failure");
+    assert_eq!(refused["event"]["type"], json!(["connection"]));
+    assert_eq!(refused["source"]["ip"], refused["ftpwatch"]["client"]["ip"]);
+    assert_eq!(refused["@timestamp"], refused["ftpwatch"]["timestamp"]);
 }

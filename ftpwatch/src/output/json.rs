@@ -24,7 +24,7 @@ const SCHEMA: u32 = 1;
 /// know.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "ftpwatch event")]
-struct Envelope<'a> {
+pub(super) struct Envelope<'a> {
     /// The version of this format.
     #[schemars(extend("const" = SCHEMA))]
     schema: u32,
@@ -133,14 +133,25 @@ pub(super) fn schema() -> String {
     format!("{:#}\n", schema.as_value())
 }
 
+impl<'a> Envelope<'a> {
+    /// What is written of `report`.
+    pub(super) fn of(report: &'a Report) -> Self {
+        Self {
+            schema: SCHEMA,
+            timestamp: time(report),
+            event: Event::from(&report.body),
+            observer: &report.observer,
+        }
+    }
+}
+
+/// When it happened.
+pub(super) fn time(report: &Report) -> String {
+    format!("{:.6}", report.timestamp)
+}
+
 /// Writes `report`.
 pub fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    let envelope = Envelope {
-        schema: SCHEMA,
-        timestamp: format!("{:.6}", report.timestamp),
-        event: Event::from(&report.body),
-        observer: &report.observer,
-    };
-    serde_json::to_writer(&mut *out, &envelope)?;
+    serde_json::to_writer(&mut *out, &Envelope::of(report))?;
     out.write_all(b"\n")
 }

@@ -21,6 +21,16 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Notice => "notice",
+            Self::Info => "info",
+        }
+    }
+
     /// Of `body`.
     pub fn of(body: &Body) -> Self {
         match body {
