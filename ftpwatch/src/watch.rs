@@ -448,7 +448,7 @@ impl<'a> Watch<'a> {
         // Lets go of every interface before the last word.
         drop(self.kernel);
         let written = reported.and_then(|()| self.output.finish());
-        for dropped in self.output.look_for_losses() {
+        for dropped in self.output.take_last_losses() {
             self.losses.note_dropped(dropped);
         }
         match written {

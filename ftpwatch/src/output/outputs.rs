@@ -27,6 +27,9 @@ use crate::{
 /// How long the end waits for outputs that are slow.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long an output that goes on losing results is not spoken of again.
+const PAUSE: Duration = Duration::from_secs(60);
+
 /// All outputs, and what is remembered for the summary.
 pub struct Outputs {
     sinks: Vec<Sink>,
@@ -57,6 +60,8 @@ struct Sink {
     queue: Queue,
     /// How many of those that were dropped were asked for.
     told: u64,
+    /// Not before this.
+    tell_at: Instant,
     /// Losses of its own, which it can be told of when it takes something in again.
     untold: Option<Report>,
 }
@@ -178,9 +183,20 @@ impl Outputs {
         }
     }
 
-    /// What was not written since the last time; and outputs that take something in again are told of their losses.
+    /// What was not written since it was last told: at once, then once a minute. Outputs that take something in again
+    /// are told of their own losses.
     pub fn look_for_losses(&mut self) -> Vec<Dropped> {
         self.sinks.iter_mut().for_each(Sink::catch_up);
+        let now = Instant::now();
+        self.sinks
+            .iter_mut()
+            .filter(|sink| sink.tell_at <= now)
+            .filter_map(Sink::take_dropped)
+            .collect()
+    }
+
+    /// What was not written and not told until the end.
+    pub fn take_last_losses(&mut self) -> Vec<Dropped> {
         self.sinks
             .iter_mut()
             .filter_map(Sink::take_dropped)
@@ -259,6 +275,7 @@ impl Sink {
             name,
             queue,
             told: 0,
+            tell_at: Instant::now(),
             untold: None,
         })
     }
@@ -307,7 +324,11 @@ impl Sink {
     fn take_dropped(&mut self) -> Option<Dropped> {
         let dropped = self.queue.dropped();
         let count = dropped.count - std::mem::replace(&mut self.told, dropped.count);
-        (count > 0).then(|| Dropped {
+        if count == 0 {
+            return None;
+        }
+        self.tell_at = Instant::now() + PAUSE;
+        Some(Dropped {
             output: self.name.clone(),
             count,
             reason: dropped.reason,
