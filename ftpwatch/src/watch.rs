@@ -317,7 +317,8 @@ impl<'a> Watch<'a> {
     /// What came, what went, what was lost.
     fn look_around(&mut self) {
         self.follow_interfaces();
-        self.output.tell_alarms();
+        let now = self.reporter.clock.time(monotonic_now());
+        self.output.tell_alarms(now);
         for dropped in self.output.look_for_losses() {
             self.losses.note_dropped(dropped);
         }

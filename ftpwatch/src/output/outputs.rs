@@ -165,9 +165,9 @@ impl Outputs {
         shown
     }
 
-    /// Tells what failed again, where it is time to.
-    pub fn tell_alarms(&mut self) {
-        let due = self.alarms.due(Timestamp::now());
+    /// Tells what failed again, where it is time to: it is `now`, by the clock of the events.
+    pub fn tell_alarms(&mut self, now: Timestamp) {
+        let due = self.alarms.due(now);
         self.hand_on(&due);
     }
 
