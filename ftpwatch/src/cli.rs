@@ -6,8 +6,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use ipnet::IpNet;
 
 use crate::{
-    config, explain, manual, metrics,
-    output::{Format, Show},
+    config, doctor, explain, manual, metrics,
+    output::{self, Format, Show, Spec},
     probe,
     source::kernel::Hook,
     vantage,
@@ -50,6 +50,8 @@ pub enum Command {
     /// Be the client: log in, try the endpoints a server advertises, and say what is wrong
     #[command(after_help = probe::cli::EXAMPLES)]
     Probe(probe::cli::Probe),
+    /// The JSON Schema of the events that `--format json` writes
+    Schema,
     /// The configuration of `run`: check it, show what holds, write one to begin with
     #[command(subcommand)]
     Config(config::cli::Config),
@@ -71,7 +73,9 @@ Examples:
   ftpwatch run                          every interface, failures as they happen
   ftpwatch run -i eth0 --format json    one interface, every outcome, for a log pipeline
   ftpwatch run -p 21,2121 -t 30s        two control ports, and more patience
-  ftpwatch run --for 1m && echo fine    look for a minute; the exit status tells";
+  ftpwatch run --for 1m && echo fine    look for a minute; the exit status tells
+  ftpwatch run --output file:/var/log/ftpwatch.json,show=all --output syslog
+                                        everything into a file, alarms to syslog";
 
 const READ_EXAMPLES: &str = "\
 Examples:
@@ -157,6 +161,10 @@ pub struct Run {
     /// How to watch it
     #[arg(long, value_name = "HOOK", default_value = "auto")]
     pub hook: Hook,
+    /// Where results go, instead of to standard output (repeatable): stdout, file:PATH, journald or syslog, each with
+    /// `,format=` and `,show=` of its own, a file with `,max-size=100M` and `,keep=5`
+    #[arg(long = "output", value_name = "OUTPUT", value_parser = output::spec)]
+    pub outputs: Vec<Spec>,
     /// Stop after N outcomes shown
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
@@ -223,7 +231,7 @@ pub struct Doctor {
     pub passive_range: Option<RangeInclusive<u16>>,
     /// How to write what is found
     #[arg(long, value_name = "FORMAT", default_value = "table")]
-    pub format: Format,
+    pub format: doctor::Format,
 }
 
 impl Doctor {

@@ -2,13 +2,14 @@
 
 use std::{fmt, time::Duration};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How long nobody may have looked for news before it counts as blindness: the loop looks once a second.
 pub const SILENCE: Duration = Duration::from_secs(10);
 
 /// How far what is reported can be relied on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// All that went by was seen.

@@ -5,6 +5,7 @@
 //! → [`report`] → [`output`].
 
 pub mod address;
+pub mod alarms;
 pub mod balance;
 pub mod cli;
 pub mod clock;

@@ -6,7 +6,7 @@ use ftpwatch::{
     cli::{Cli, Command},
     config, doctor,
     error::Error,
-    explain, manual, probe, read, watch,
+    explain, manual, output, probe, read, watch,
 };
 
 fn main() -> ExitCode {
@@ -27,6 +27,7 @@ fn act(cli: Cli) -> Result<ExitCode, Error> {
         Command::Explain(options) => explain::run(&options),
         Command::Doctor(options) => doctor::run(&options),
         Command::Probe(options) => probe::run(&options),
+        Command::Schema => output::print_schema(),
         Command::Config(options) => config::run(&options),
         Command::Completions(options) => manual::completions(&options),
         Command::Manual(options) => manual::manual(&options),

@@ -25,7 +25,7 @@ use crate::{
     escape::printable,
     health::{Health, Vitals},
     metrics::{Entries, Metrics, Snapshot},
-    output::Output,
+    output::Outputs,
     report::{Body, Report, Reporter},
     source::kernel::{Host, Interface, Kernel, Settings, host},
     tracker::Tracker,
@@ -116,7 +116,7 @@ struct Watch<'a> {
     kernel: Kernel,
     tracker: Tracker,
     reporter: Reporter,
-    output: Output,
+    output: Outputs,
     losses: Losses,
     listeners: Listeners,
     service: Service,
@@ -138,6 +138,8 @@ impl<'a> Watch<'a> {
         let log = options.verbose >= 2;
         // Before anything is attached: an address that is not to be had is known at once.
         let metrics = options.web.serve(options.verbose)?;
+        let clock = Clock::monotonic();
+        let output = Outputs::open(&options.outputs, analysis.format, analysis.show, clock)?;
         let mut kernel = Kernel::load(&Settings {
             control_ports: analysis.control_ports(),
             hook: options.hook,
@@ -153,7 +155,7 @@ impl<'a> Watch<'a> {
             kernel.attach(interface)?;
         }
         let reporter = Reporter {
-            clock: Clock::monotonic(),
+            clock,
             vantage: analysis.vantage,
             local: host.addresses,
             passive_range: analysis.passive_range.clone(),
@@ -171,7 +173,7 @@ impl<'a> Watch<'a> {
             kernel,
             tracker,
             reporter,
-            output: Output::new(analysis.format, analysis.show),
+            output,
             losses: Losses::default(),
             listeners: Listeners::new(analysis.control_ports()),
             service: Service::of_environment(),
@@ -218,6 +220,7 @@ impl<'a> Watch<'a> {
                     self.service.say_alive(&self.reporter, self.tracker.books(), &health);
                 }
                 () = self.kernel.wait() => {}
+                () = self.output.broken() => {}
                 () = tokio::time::sleep(pause) => {}
             }
             self.catch_up();
@@ -256,6 +259,7 @@ impl<'a> Watch<'a> {
             counters: *self.losses.counters(),
             losses: self.losses.totals(),
             entries: self.entries,
+            dropped: self.output.dropped(),
             ring_peak: self.kernel.ring_peak(),
             vitals: self.vitals(),
             at: Instant::now(),
@@ -314,6 +318,11 @@ impl<'a> Watch<'a> {
     fn look_around(&mut self) {
         self.follow_clock();
         self.follow_interfaces();
+        let now = self.reporter.clock.time(monotonic_now());
+        self.output.tell_alarms(now);
+        for dropped in self.output.look_for_losses() {
+            self.losses.note_dropped(dropped);
+        }
         let counters = self.kernel.truth().counters();
         let lost = self.losses.compare(&counters);
         if lost.packets {
@@ -400,12 +409,12 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Writes what there is to tell.
+    /// Tells the outputs what there is to tell.
     fn report(&mut self) -> io::Result<()> {
         for mut loss in self.losses.take_reports() {
             loss.state = Some(self.health().state);
             let report = self.reporter.note(monotonic_now(), Body::Loss(loss));
-            self.output.write(&report)?;
+            self.output.write(&report);
         }
         for event in self.tracker.take_events() {
             if let Some(metrics) = &self.metrics {
@@ -422,20 +431,19 @@ impl<'a> Watch<'a> {
             if let Some(metrics) = &self.metrics {
                 metrics.note_failure(&event, &report);
             }
-            self.write(&report)?;
+            self.write(&report);
         }
-        Ok(())
+        self.output.check()
     }
 
-    fn write(&mut self, report: &Report) -> io::Result<()> {
+    fn write(&mut self, report: &Report) {
         self.output.note(report);
         let outcome = report.body.is_outcome();
         if outcome && self.has_shown_all() {
-            return Ok(());
+            return;
         }
-        let shown = self.output.write(report)?;
+        let shown = self.output.write(report);
         self.shown += u64::from(shown && outcome);
-        Ok(())
     }
 
     fn finish(mut self, ended: Ended) -> Result<ExitCode, Error> {
@@ -446,16 +454,21 @@ impl<'a> Watch<'a> {
         self.catch_up();
         self.look_around();
         self.tracker.finish(monotonic_now(), self.kernel.truth());
-        let health = self.health();
         let stats = Body::Stats {
             books: *self.tracker.books(),
-            health: Some(health.clone()),
+            health: Some(self.health()),
         };
         let stats = self.reporter.note(monotonic_now(), stats);
-        let written = self.report().and_then(|()| self.write(&stats));
+        let reported = self.report();
+        self.write(&stats);
         let counters = self.kernel.truth().counters();
+        let vitals = self.vitals();
         // Lets go of every interface before the last word.
         drop(self.kernel);
+        let written = reported.and_then(|()| self.output.finish());
+        for dropped in self.output.take_last_losses() {
+            self.losses.note_dropped(dropped);
+        }
         match written {
             Err(error) if broken(&error) == Ended::ClosedPipe => return Ok(ExitCode::SUCCESS),
             Err(error) => {
@@ -472,6 +485,14 @@ impl<'a> Watch<'a> {
             }
             Ok(()) => {}
         }
+        // What outputs did not take in before the end is lost, too.
+        let health = Health::judge(
+            &Vitals {
+                lost: self.losses.total(),
+                ..vitals
+            },
+            Duration::ZERO,
+        );
         let books = self.tracker.books();
         // A closed standard error is no reason to fail.
         let _ = writeln!(

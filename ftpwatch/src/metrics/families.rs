@@ -19,7 +19,7 @@ use prometheus_client::{
 };
 
 use super::{Shared, Snapshot};
-use crate::{diagnose::Cause, health::State, tracker::Outcome, watch::KINDS_OF_LOSS};
+use crate::{diagnose::Cause, health::State, output::Kind, tracker::Outcome, watch::KINDS_OF_LOSS};
 
 /// The label of a failure whose cause is not known.
 pub const NO_CAUSE: &str = "none";
@@ -208,6 +208,12 @@ impl Writer<'_> {
             "What was lost, by what it was",
             "loss",
             KINDS_OF_LOSS.into_iter().zip(now.losses),
+        )?;
+        self.counters(
+            "output_dropped",
+            "Results that an output did not write",
+            "output",
+            Kind::ALL.map(Kind::name).into_iter().zip(now.dropped),
         )?;
         self.counter(
             "control_segments",

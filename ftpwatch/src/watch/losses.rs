@@ -4,7 +4,7 @@ use std::io;
 
 use ftpwatch_common::counter::{COUNTERS, Counter};
 
-use crate::{error::Error, escape::printable, report::LossReport};
+use crate::{error::Error, escape::printable, output::Dropped, report::LossReport};
 
 /// Counters of the kernel half that say that something was lost, and what that means.
 const COUNTED: [(Counter, &str, &str); 7] = [
@@ -46,7 +46,7 @@ const COUNTED: [(Counter, &str, &str); 7] = [
 ];
 
 /// Every word that a loss is reported as.
-pub const KINDS: [&str; COUNTED.len() + 3] = [
+pub const KINDS: [&str; COUNTED.len() + 4] = [
     COUNTED[0].1,
     COUNTED[1].1,
     COUNTED[2].1,
@@ -57,11 +57,13 @@ pub const KINDS: [&str; COUNTED.len() + 3] = [
     STRANGE_RECORDS,
     UNRETIRED,
     INTERFACE_GONE,
+    OUTPUT_DROPPED,
 ];
 
 const STRANGE_RECORDS: &str = "strange_records";
 const UNRETIRED: &str = "unretired";
 const INTERFACE_GONE: &str = "interface_gone";
+const OUTPUT_DROPPED: &str = "output_dropped";
 
 /// What a loss calls for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -144,6 +146,20 @@ impl Losses {
         }
     }
 
+    /// An output did not write results.
+    pub fn note_dropped(&mut self, dropped: Dropped) {
+        let Dropped {
+            output,
+            count,
+            reason,
+        } = dropped;
+        let meaning = format!("results were not written to {output}: {reason}");
+        self.note(OUTPUT_DROPPED, count, meaning);
+        if let Some(report) = self.reports.last_mut() {
+            report.output = Some(output);
+        }
+    }
+
     fn note(&mut self, what: &'static str, count: u64, meaning: String) {
         self.add_to_others(count, format!("{what}: {meaning}"));
         self.push(what, count, meaning);
@@ -174,6 +190,7 @@ impl Losses {
             what,
             count,
             meaning,
+            output: None,
             state: None,
         });
     }

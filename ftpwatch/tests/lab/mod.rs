@@ -9,6 +9,8 @@
 #![allow(dead_code, reason = "each test file uses a part of the lab")]
 
 pub mod client;
+#[path = "../event/mod.rs"]
+pub mod event;
 pub mod fault;
 pub mod frames;
 pub mod leftovers;

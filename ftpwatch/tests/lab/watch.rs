@@ -2,7 +2,7 @@
 
 use super::netns::Namespace;
 use super::process::{Ended, Process};
-use super::{Directory, SOON, leftovers, wait_until};
+use super::{Directory, SOON, event, leftovers, wait_until};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -167,6 +167,7 @@ impl<'a> Watch<'a> {
         self.events.extend(lines.into_iter().map(|(came, line)| {
             let json = serde_json::from_str(&line)
                 .unwrap_or_else(|error| panic!("not JSON ({error}): {line}"));
+            event::check(&json);
             Event { came, json }
         }));
     }

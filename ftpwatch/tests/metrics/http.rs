@@ -33,6 +33,7 @@ impl Served {
             counters: Default::default(),
             losses: Default::default(),
             entries: Entries::default(),
+            dropped: Default::default(),
             ring_peak: 0,
             vitals,
             at: Instant::now().checked_sub(ago).expect("it is up so long"),

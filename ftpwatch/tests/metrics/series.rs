@@ -84,6 +84,7 @@ impl Stage {
             counters: self.memory.counters(),
             losses: Default::default(),
             entries: Entries::default(),
+            dropped: Default::default(),
             ring_peak: 0,
             vitals: Vitals {
                 interfaces: 1,
