@@ -19,6 +19,7 @@ pub mod history;
 pub mod host;
 pub mod metrics;
 pub mod output;
+pub mod pins;
 pub mod probe;
 pub mod read;
 pub mod report;
