@@ -162,7 +162,7 @@ pub struct Run {
     /// `ftpwatch detach` takes it off
     #[arg(long)]
     pub pin: bool,
-    /// Where that is pinned: a directory of a BPF file system, which is made if need be
+    /// Where --pin pins maps and links: a directory in a BPF file system, which is made if need be
     #[arg(long, value_name = "DIR", default_value = pins::ROOT)]
     pub pin_path: PathBuf,
     /// A file to remove at start, and to create once everything is attached

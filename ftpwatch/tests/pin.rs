@@ -51,9 +51,14 @@ impl Scene {
 
     #[track_caller]
     fn watch(&self, hook: Hook) -> Watch<'_> {
+        self.watch_for(hook, "1h")
+    }
+
+    #[track_caller]
+    fn watch_for(&self, hook: Hook, timeout: &str) -> Watch<'_> {
         let root = self.bpffs.root();
         let root = root.to_str().expect("text");
-        let options = ["--pin", "--pin-path", root, "--timeout", "1h"];
+        let options = ["--pin", "--pin-path", root, "--timeout", timeout];
         Watch::start(&self.topology.server, &["s0"], hook, &options)
     }
 
@@ -338,6 +343,33 @@ fn another_hook_takes_the_place_of_the_one_before() {
     assert_eq!(outcome.text("/outcome"), "connected");
     kill(watch);
     session.quit();
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn what_was_told_is_told_once_and_corrected() {
+    let scene = Scene::set();
+    let first = scene.watch_for(Hook::Tcx, "1s");
+    let session = scene.advertise(0);
+    scene.wait_for_outcomes(1);
+    let told = outcomes(&kill(first));
+    assert_eq!(told[&FIRST.into()], ["no_syn"]);
+    scene.connect(std::slice::from_ref(&session));
+    let mut second = scene.watch_for(Hook::Tcx, "1s");
+    let late = second.wait_for("correction", |event| event.is("late"));
+    assert_eq!(late.text("/corrects"), "no_syn");
+    session.quit();
+    second.wait_for("the session's end", |event| event.is("session"));
+    let said = kill(second);
+    assert!(outcomes(&said).is_empty());
+    // The session is over and told of, and its entry lingers.
+    let third = scene.watch_for(Hook::Tcx, "1s");
+    let (status, _) = scene.status();
+    assert_eq!(status["books"]["endpoints"], 1);
+    assert_eq!(status["books"]["late"], 1);
+    let said = third.end_by(Signal::TERM);
+    let again = |event: &&lab::watch::Event| !event.is("stats");
+    assert_eq!(said.iter().filter(again).count(), 0, "{said:?}");
 }
 
 /// Starts anew on what does not fit, and checks that it was replaced and said so.

@@ -135,7 +135,7 @@ impl Pins {
         // SAFETY: the number is that of a map's descriptor, whose owner holds and closes what it stands for, whichever
         // map that is; nobody else works with it at this time.
         unsafe { dup3_raw(pinned.fd(), made.fd().as_fd().as_raw_fd(), OFlag::O_CLOEXEC) }
-            .map(|same| mem::forget(same))
+            .map(mem::forget)
             .map_err(|error| unpinnable("the gate", &error))
     }
 }

@@ -4,7 +4,12 @@
 //! itself; an empty directory tells of it: `3-clsact-ingress-49152-1`, with priority and handle.
 
 use std::{
+    ffi::CString,
     fs, io,
+    os::{
+        fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+        unix::ffi::OsStrExt as _,
+    },
     path::{Path, PathBuf},
 };
 
@@ -14,7 +19,9 @@ use aya::programs::{
     tc::{self, SchedClassifierLink, SchedClassifierLinkId, TcHandle},
     xdp::{XdpLink, XdpLinkId},
 };
-use nix::net::if_::if_indextoname;
+use aya_obj::generated::bpf_cmd;
+use bytemuck::Pod;
+use nix::{errno::Errno, libc, net::if_::if_indextoname};
 
 use super::unpinnable;
 use crate::error::Error;
@@ -274,6 +281,9 @@ impl Links {
     /// Takes one thing off.
     pub(in super::super) fn remove(&self, name: &Name, reachable: bool) -> io::Result<()> {
         let Some((direction, ..)) = name.filter() else {
+            // A link that is only unlinked is let go of at some later time; the next one may be in want of its place.
+            // One whose interface is gone is let go of already.
+            let _ = detach(&self.path(name));
             return fs::remove_file(self.path(name));
         };
         if reachable
@@ -287,4 +297,23 @@ impl Links {
         }
         fs::remove_dir(self.path(name))
     }
+}
+
+/// Takes the link that is pinned at `path` off, at once.
+fn detach(path: &Path) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let get = [path.as_ptr() as u64, 0];
+    let link = bpf(bpf_cmd::BPF_OBJ_GET, &get)?;
+    // SAFETY: the kernel has just made this descriptor, and nobody else knows of it.
+    let link = unsafe { OwnedFd::from_raw_fd(link) };
+    bpf(bpf_cmd::BPF_LINK_DETACH, &[link.as_raw_fd() as u32]).map(drop)
+}
+
+/// The system call, which aya has no function for that would detach.
+fn bpf<T: Pod>(command: bpf_cmd, attributes: &[T]) -> io::Result<i32> {
+    let size = size_of_val(attributes);
+    // SAFETY: the attributes are as long as it is said, and what they point to outlives the call.
+    let done = unsafe { libc::syscall(libc::SYS_bpf, command as u32, attributes.as_ptr(), size) };
+    let done = Errno::result(done)?;
+    i32::try_from(done).map_err(io::Error::other)
 }
