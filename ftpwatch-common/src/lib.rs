@@ -21,6 +21,7 @@ pub mod control;
 pub mod counter;
 pub mod endpoint;
 pub mod engine;
+pub mod ledger;
 pub mod packet;
 pub mod record;
 pub mod reply;

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use crate::{
     config, doctor, explain, manual, metrics,
     output::{self, Format, Show, Spec},
-    probe,
+    pins, probe,
     source::kernel::Hook,
     vantage,
 };
@@ -41,6 +41,12 @@ pub enum Command {
     /// Analyse captures (pcap or pcapng, gzip'd or not); needs no privilege
     #[command(after_help = READ_EXAMPLES)]
     Read(Read),
+    /// What `run --pin` watches, whether or not it runs: interfaces, counts, losses (needs root)
+    #[command(after_help = pins::STATUS)]
+    Status(pins::Status),
+    /// Take off what `run --pin` left in the kernel (needs root)
+    #[command(after_help = pins::DETACH)]
+    Detach(pins::Detach),
     /// What a code means, how to confirm it, how to fix it
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
@@ -171,6 +177,13 @@ pub struct Run {
     /// Stop after this time
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     pub for_: Option<Duration>,
+    /// Go on in the kernel when this process ends, and take over what an earlier one left: `ftpwatch status` shows it,
+    /// `ftpwatch detach` takes it off
+    #[arg(long)]
+    pub pin: bool,
+    /// Where --pin pins maps and links: a directory in a BPF file system, which is made if need be
+    #[arg(long, value_name = "DIR", default_value = pins::ROOT)]
+    pub pin_path: PathBuf,
     /// A file to remove at start, and to create once everything is attached
     #[arg(long, value_name = "PATH")]
     pub ready_file: Option<PathBuf>,

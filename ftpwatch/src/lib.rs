@@ -22,6 +22,7 @@ pub mod host;
 pub mod manual;
 pub mod metrics;
 pub mod output;
+pub mod pins;
 pub mod probe;
 pub mod read;
 pub mod report;

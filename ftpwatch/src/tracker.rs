@@ -3,6 +3,7 @@
 //! The kernel's maps, a capture's tables or a test stand behind [`Truth`]: before the tracker reports that
 //! something did not come, it asks there. What it is told in between is news, and news may be lost.
 
+mod adopt;
 mod books;
 mod compare;
 mod facts;

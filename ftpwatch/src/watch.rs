@@ -1,5 +1,7 @@
 //! `ftpwatch run`: news from the kernel, time, tracker, reports out.
 
+mod claim;
+mod ledger;
 mod listeners;
 mod losses;
 mod reload;
@@ -27,9 +29,15 @@ use crate::{
     metrics::{Entries, Metrics, Snapshot},
     output::Outputs,
     report::{Body, Report, Reporter},
-    source::kernel::{Host, Interface, Kernel, Settings, host},
-    tracker::Tracker,
+    source::kernel::{
+        Host, Interface, Kernel, Settings, host,
+        pin::{self, Found, Pins, links::Links},
+    },
+    tracker::{Event, Tracker},
 };
+use claim::Claims;
+use ftpwatch_common::engine::Request;
+use ledger::Keeper;
 use listeners::{Listeners, has_moved_on};
 pub use losses::KINDS as KINDS_OF_LOSS;
 use losses::Losses;
@@ -118,6 +126,13 @@ struct Watch<'a> {
     reporter: Reporter,
     output: Outputs,
     losses: Losses,
+    claims: Claims,
+    /// Where what was told outlives this process.
+    keeper: Option<Keeper>,
+    /// What leaves the maps once all that there is to report of it was reported.
+    retiring: Vec<Request>,
+    /// The output could not be written.
+    broken: Option<io::Error>,
     listeners: Listeners,
     service: Service,
     metrics: Option<Metrics>,
@@ -140,11 +155,26 @@ impl<'a> Watch<'a> {
         let metrics = options.web.serve(options.verbose)?;
         let clock = Clock::monotonic();
         let output = Outputs::open(&options.outputs, analysis.format, analysis.show, clock)?;
-        let mut kernel = Kernel::load(&Settings {
+        let mut claims = Claims::default();
+        for interface in &chosen {
+            claims.claim(interface)?;
+        }
+        let settings = Settings {
             control_ports: analysis.control_ports(),
             hook: options.hook,
             log,
-        })?;
+        };
+        let mut losses = Losses::default();
+        let mut kernel = if options.pin {
+            let pins = Pins::open(&options.pin_path)?;
+            if pins.found() == Found::Other {
+                losses.note_not_adopted();
+            }
+            Kernel::load_pinned(&settings, pins)?
+        } else {
+            ensure_unpinned(&options.pin_path, &chosen)?;
+            Kernel::load(&settings)?
+        };
         if log {
             env_logger::Builder::new()
                 .filter_level(log::LevelFilter::Debug)
@@ -154,6 +184,7 @@ impl<'a> Watch<'a> {
         for interface in chosen {
             kernel.attach(interface)?;
         }
+        kernel.attacher.release_others();
         let reporter = Reporter {
             clock,
             vantage: analysis.vantage,
@@ -167,6 +198,9 @@ impl<'a> Watch<'a> {
         };
         let mut tracker = Tracker::new(analysis.timeout_nanoseconds());
         tracker.ignore(analysis.ignore.clone());
+        let memory = kernel.memory.take();
+        let keeper = memory
+            .map(|memory| Keeper::take_over(memory, &mut tracker, &mut losses, kernel.truth()));
         let mut watch = Self {
             options,
             settings: options.settings.clone(),
@@ -174,7 +208,11 @@ impl<'a> Watch<'a> {
             tracker,
             reporter,
             output,
-            losses: Losses::default(),
+            losses,
+            claims,
+            keeper,
+            retiring: Vec::new(),
+            broken: None,
             listeners: Listeners::new(analysis.control_ports()),
             service: Service::of_environment(),
             metrics,
@@ -183,6 +221,9 @@ impl<'a> Watch<'a> {
             compared: Instant::now(),
             shown: 0,
         };
+        if watch.keeper.is_some() {
+            watch.reconcile();
+        }
         watch.publish();
         give_back();
         watch.say_ready()?;
@@ -308,9 +349,20 @@ impl<'a> Watch<'a> {
     }
 
     fn retire(&mut self) {
-        let retired = self.tracker.take_retired();
+        self.retiring.extend(self.tracker.take_retired());
+        // What the next process finds is what was not told of yet.
+        if self.keeper.is_some()
+            && let Err(error) = self.report()
+        {
+            self.broken.get_or_insert(error);
+            return;
+        }
+        let retired = std::mem::take(&mut self.retiring);
         if let Err(error) = self.kernel.retire(&retired) {
             self.losses.note_unretired(retired.len(), &error);
+        }
+        if let Some(keeper) = &mut self.keeper {
+            keeper.forget(&retired);
         }
     }
 
@@ -380,6 +432,7 @@ impl<'a> Watch<'a> {
                 .any(|interface| interface.index == index)
             {
                 self.kernel.detach(index);
+                self.claims.release(index);
                 self.losses.note_interface_gone(&name);
                 self.tracker.miss(monotonic_now(), self.kernel.truth());
                 changed = true;
@@ -389,7 +442,8 @@ impl<'a> Watch<'a> {
         for interface in host.interfaces.values() {
             let new = attached.iter().all(|(index, _)| *index != interface.index);
             if new && is_wanted(interface, &self.options.interfaces) {
-                match self.kernel.attach(interface) {
+                let claimed = self.claims.claim(interface);
+                match claimed.and_then(|()| self.kernel.attach(interface)) {
                     Ok(()) => changed = true,
                     // It may be on its way out again. The next look tells.
                     Err(error) => self.losses.note_unattached(&interface.name, &error),
@@ -411,6 +465,9 @@ impl<'a> Watch<'a> {
 
     /// Tells the outputs what there is to tell.
     fn report(&mut self) -> io::Result<()> {
+        if let Some(error) = self.broken.take() {
+            return Err(error);
+        }
         for mut loss in self.losses.take_reports() {
             loss.state = Some(self.health().state);
             let report = self.reporter.note(monotonic_now(), Body::Loss(loss));
@@ -420,20 +477,30 @@ impl<'a> Watch<'a> {
             if let Some(metrics) = &self.metrics {
                 metrics.note(&event);
             }
-            if self.output.pass_over(&event) {
-                continue;
+            self.report_event(&event);
+            if let Some(keeper) = &mut self.keeper {
+                keeper.note(&event);
             }
-            let listening = self.listeners.look(&event, &self.reporter, &self.tracker);
-            // Asked afterwards: it may have moved on meanwhile.
-            self.reporter.listening =
-                listening.filter(|_| !has_moved_on(&event, self.kernel.truth()));
-            let report = self.reporter.report(&event);
-            if let Some(metrics) = &self.metrics {
-                metrics.note_failure(&event, &report);
-            }
-            self.write(&report);
+        }
+        if let Some(keeper) = &mut self.keeper {
+            keeper.settle(&self.tracker, &self.losses);
         }
         self.output.check()
+    }
+
+    fn report_event(&mut self, event: &Event) {
+        if self.output.pass_over(event) {
+            return;
+        }
+        let listening = self.listeners.look(event, &self.reporter, &self.tracker);
+        // Asked afterwards: it may have moved on meanwhile.
+        self.reporter.listening =
+            listening.filter(|_| !has_moved_on(event, &self.retiring, self.kernel.truth()));
+        let report = self.reporter.report(event);
+        if let Some(metrics) = &self.metrics {
+            metrics.note_failure(event, &report);
+        }
+        self.write(&report);
     }
 
     fn write(&mut self, report: &Report) {
@@ -453,7 +520,9 @@ impl<'a> Watch<'a> {
         }
         self.catch_up();
         self.look_around();
-        self.tracker.finish(monotonic_now(), self.kernel.truth());
+        if self.keeper.is_none() {
+            self.tracker.finish(monotonic_now(), self.kernel.truth());
+        }
         let stats = Body::Stats {
             books: *self.tracker.books(),
             health: Some(self.health()),
@@ -463,7 +532,7 @@ impl<'a> Watch<'a> {
         self.write(&stats);
         let counters = self.kernel.truth().counters();
         let vitals = self.vitals();
-        // Lets go of every interface before the last word.
+        // Lets go of every interface before the last word, unless what is there is pinned.
         drop(self.kernel);
         let written = reported.and_then(|()| self.output.finish());
         for dropped in self.output.take_last_losses() {
@@ -504,6 +573,30 @@ impl<'a> Watch<'a> {
         let failed = bounded && books.failures() > 0;
         Ok(ExitCode::from(u8::from(failed)))
     }
+}
+
+/// What an earlier process left on these interfaces goes on there, and would report to nobody.
+fn ensure_unpinned(root: &Path, chosen: &[&Interface]) -> Result<(), Error> {
+    let names = Links::at(&pin::place(root)).names();
+    let pinned = |interface: &&&Interface| {
+        names
+            .iter()
+            .any(|name| name.index() == Some(interface.index))
+    };
+    let Some(interface) = chosen
+        .iter()
+        .find(pinned)
+        .filter(|_| pin::is_of_this_namespace(&pin::place(root)))
+    else {
+        return Ok(());
+    };
+    Err(Error::usage(
+        format!(
+            "what `ftpwatch run --pin` left is on {} still",
+            printable(interface.name.as_bytes())
+        ),
+        "Take it over with --pin, or take it off: `ftpwatch detach`.",
+    ))
 }
 
 /// A closed pipe is how `| head` ends; anything else is an error.

@@ -3,7 +3,7 @@
 use aya_ebpf::{
     bindings::BPF_F_NO_PREALLOC,
     macros::map,
-    maps::{HashMap, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, PerCpuArray, RingBuf},
 };
 use ftpwatch_common::{
     KEYS, ROOM,
@@ -12,6 +12,7 @@ use ftpwatch_common::{
     counter::COUNTERS,
     endpoint::Endpoint,
     engine::Scene,
+    ledger::{Ledger, Told},
     record::{Line, RING_BYTES, Session},
 };
 
@@ -66,3 +67,11 @@ pub static NEWS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
 /// See [`Scratch`].
 #[map]
 pub static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// What the user half has told of, by id: see `ftpwatch_common::ledger`. No program looks into it.
+#[map]
+pub static TOLD: HashMap<u64, Told> = HashMap::with_max_entries(2 * ROOM, BPF_F_NO_PREALLOC);
+
+/// What the user half has counted. No program looks into it.
+#[map]
+pub static LEDGER: Array<Ledger> = Array::with_max_entries(1, 0);

@@ -4,6 +4,7 @@ mod attach;
 mod feature;
 mod interface;
 mod load;
+pub mod pin;
 
 use std::{io, time::Duration};
 
@@ -24,6 +25,7 @@ use ftpwatch_common::{
 use tokio::io::{Interest, unix::AsyncFd};
 
 use crate::{error::Error, tracker::Truth};
+use pin::{Memory, Pins};
 
 pub use attach::{Attacher, Hook};
 pub use interface::{Host, Interface, host};
@@ -51,6 +53,8 @@ const READ_ON: Duration = Duration::from_nanos(2 * PROMPT);
 pub struct Kernel {
     /// Attaches the programs to interfaces.
     pub attacher: Attacher,
+    /// What the user half remembers there, where that outlives it.
+    pub memory: Option<Memory>,
     news: AsyncFd<RingBuf<MapData>>,
     log: Option<AsyncFd<EbpfLogger<&'static dyn log::Log>>>,
     /// There were news the last time.
@@ -85,9 +89,26 @@ impl Kernel {
     /// # Errors
     ///
     /// As [`Self::load`].
-    #[expect(unsafe_code, reason = "tokio asks for a promise about the descriptor")]
     pub fn load_with_room(settings: &Settings, room: Option<u32>) -> Result<Self, Error> {
-        let mut ebpf = load::load(settings, room)?;
+        Self::load_onto(settings, room, None)
+    }
+
+    /// [`Self::load`], onto the maps that are pinned.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`].
+    pub fn load_pinned(settings: &Settings, pins: Pins) -> Result<Self, Error> {
+        Self::load_onto(settings, None, Some(pins))
+    }
+
+    #[expect(unsafe_code, reason = "tokio asks for a promise about the descriptor")]
+    fn load_onto(
+        settings: &Settings,
+        room: Option<u32>,
+        pins: Option<Pins>,
+    ) -> Result<Self, Error> {
+        let mut ebpf = load::load_onto(settings, room, pins.as_ref())?;
         let ring =
             RingBuf::try_from(load::take_map(&mut ebpf, "NEWS")?).map_err(load::map_error)?;
         // SAFETY: the ring buffer keeps its map's descriptor open for as long as it lives, and always tells
@@ -102,7 +123,11 @@ impl Kernel {
                 .map_err(load::map_error)?,
         };
         Ok(Self {
-            attacher: Attacher::new(settings.hook),
+            memory: pins
+                .is_some()
+                .then(|| Memory::take(&mut ebpf))
+                .transpose()?,
+            attacher: Attacher::new(settings.hook, pins),
             news,
             log: None,
             busy: true,

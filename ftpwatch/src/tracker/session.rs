@@ -99,6 +99,42 @@ impl Sessions {
         (self.seen, self.blind, self.ignored)
     }
 
+    /// The same, of those that are over and told of.
+    #[must_use]
+    pub fn settled(&self) -> (u64, u64, u64) {
+        let (mut seen, mut blind, mut ignored) = self.books();
+        for session in self.sessions.values().filter(|session| !session.told) {
+            let unreadable = session.visibility != Visibility::Clear;
+            if session.ignored {
+                ignored -= 1;
+            } else {
+                seen -= 1;
+                blind -= u64::from(unreadable);
+            }
+        }
+        (seen, blind, ignored)
+    }
+
+    /// Goes on from what was counted before.
+    pub const fn resume(&mut self, (seen, blind, ignored): (u64, u64, u64)) {
+        self.seen += seen;
+        self.blind += blind;
+        self.ignored += ignored;
+    }
+
+    /// The control connection's end was told of, and its entry is still there.
+    pub fn adopt_ended(&mut self, control: &Control, expiry: u64) {
+        self.expiry.insert((expiry, control.id));
+        self.views.insert(
+            control.id,
+            View {
+                session: control.id,
+                flow: control.flow,
+                ended: true,
+            },
+        );
+    }
+
     /// Leaves out clients and servers in `networks`, in sessions that are new.
     pub fn ignore(&mut self, networks: Vec<IpNet>) {
         self.networks = networks;

@@ -46,7 +46,7 @@ const COUNTED: [(Counter, &str, &str); 7] = [
 ];
 
 /// Every word that a loss is reported as.
-pub const KINDS: [&str; COUNTED.len() + 4] = [
+pub const KINDS: [&str; COUNTED.len() + 5] = [
     COUNTED[0].1,
     COUNTED[1].1,
     COUNTED[2].1,
@@ -58,12 +58,14 @@ pub const KINDS: [&str; COUNTED.len() + 4] = [
     UNRETIRED,
     INTERFACE_GONE,
     OUTPUT_DROPPED,
+    NOT_ADOPTED,
 ];
 
 const STRANGE_RECORDS: &str = "strange_records";
 const UNRETIRED: &str = "unretired";
 const INTERFACE_GONE: &str = "interface_gone";
 const OUTPUT_DROPPED: &str = "output_dropped";
+const NOT_ADOPTED: &str = "not_adopted";
 
 /// What a loss calls for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -136,6 +138,25 @@ impl Losses {
             1,
             format!("{name} went away; endpoints that were open are unknown unless connected"),
         );
+    }
+
+    /// What an earlier process left does not fit.
+    pub fn note_not_adopted(&mut self) {
+        self.note(
+            NOT_ADOPTED,
+            1,
+            "what an earlier ftpwatch left in the kernel does not fit this one, and was replaced; endpoints that were open \
+             then are not reported"
+                .into(),
+        );
+    }
+
+    /// Goes on from what was told of before.
+    pub fn resume(&mut self, counters: &[u64; COUNTERS], losses: &[u64]) {
+        self.before = *counters;
+        for (total, lost) in self.totals.iter_mut().zip(losses) {
+            *total += lost;
+        }
     }
 
     /// An interface cannot be watched. Said once.

@@ -8,6 +8,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of the lab")]
 
+pub mod bpffs;
 pub mod client;
 #[path = "../event/mod.rs"]
 pub mod event;

@@ -162,6 +162,22 @@ impl<'a> Watch<'a> {
         self.process.wait(SOON)
     }
 
+    /// Ends it, whatever it leaves on the interfaces; returns all that it said.
+    #[track_caller]
+    pub fn end_by(mut self, signal: Signal) -> Vec<Event> {
+        self.process.signal(signal);
+        let deadline = Instant::now() + SOON;
+        loop {
+            let lines = self.process.stdout.lines_from(self.read, deadline);
+            if lines.is_empty() {
+                break;
+            }
+            self.take(lines);
+        }
+        self.process.wait(SOON);
+        self.events
+    }
+
     fn take(&mut self, lines: Vec<(Instant, String)>) {
         self.read += lines.len();
         self.events.extend(lines.into_iter().map(|(came, line)| {

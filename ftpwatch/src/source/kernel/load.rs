@@ -10,11 +10,12 @@ use aya::{
 
 use ftpwatch_common::KEYS;
 
-use super::{Hook, feature};
+use super::{Hook, feature, pin::Pins};
 use crate::{error::Error, escape::printable};
 
 /// The kernel half, built from source by the build script.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ftpwatch-ebpf"));
+pub(super) static OBJECT: &[u8] =
+    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ftpwatch-ebpf"));
 
 /// The program for XDP, which is loaded where it is wanted.
 const XDP: &str = "ftpwatch_xdp";
@@ -39,6 +40,15 @@ pub struct Settings {
 ///
 /// When this host cannot be watched: privilege, or what the kernel lacks.
 pub fn load(settings: &Settings, room: Option<u32>) -> Result<Ebpf, Error> {
+    load_onto(settings, room, None)
+}
+
+/// [`load`], onto the maps that are pinned, and with those pinned that are not yet.
+pub(super) fn load_onto(
+    settings: &Settings,
+    room: Option<u32>,
+    pins: Option<&Pins>,
+) -> Result<Ebpf, Error> {
     let level = if settings.log {
         aya_log::Level::Debug as u8
     } else {
@@ -51,12 +61,18 @@ pub fn load(settings: &Settings, room: Option<u32>) -> Result<Ebpf, Error> {
         loader.map_max_entries("ENDPOINTS", room);
         loader.map_max_entries("INDEX", room.saturating_mul(KEYS));
     }
+    for (name, path) in pins.into_iter().flat_map(Pins::maps) {
+        loader.map_pin_path(name, path);
+    }
     let mut ebpf = loader
         // With the level at zero the verifier takes the log calls out: they cost nothing.
         .override_global(aya_log::LEVEL, &level, false)
         .override_global("CONTROL_PORTS", &control_ports, true)
         .load(OBJECT)
         .map_err(|error| load_error(&error))?;
+    if let Some(pins) = pins {
+        pins.adopt_gate(&mut ebpf)?;
+    }
     let wanted = |name: &str| name != XDP || settings.hook == Hook::Xdp;
     for (name, program) in ebpf.programs_mut() {
         if !wanted(name) {
@@ -93,7 +109,7 @@ pub fn hash_map<K: Pod, V: Pod>(
     take_map(ebpf, name)?.try_into().map_err(map_error)
 }
 
-fn missing(name: &str) -> Error {
+pub(super) fn missing(name: &str) -> Error {
     Error::host(
         format!("the kernel half has no map {name}"),
         "This is a fault of this build of ftpwatch: please report it.",
