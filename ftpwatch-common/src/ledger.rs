@@ -66,6 +66,33 @@ impl Told {
     pub const TRANSFER: u32 = 2;
 }
 
+/// What is needed to see whether the books balance: readings of the kernel half's counters, and what the user half counted in
+/// between.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Audit {
+    /// The kernel half's counters.
+    pub before: [u64; COUNTERS],
+    /// The same afterwards.
+    pub after: [u64; COUNTERS],
+    /// How many processors may each be between counting a thing and counting what it came to.
+    pub processors: u64,
+    /// Records that were taken in.
+    pub records: u64,
+    /// Advertisements that were taken in.
+    pub views: u64,
+    /// Endpoints.
+    pub endpoints: u64,
+    /// Of those, by outcome.
+    pub outcomes: [u64; KINDS],
+    /// Of those, without.
+    pub pending: u64,
+    /// Records that an earlier process took in.
+    pub earlier_records: u64,
+    /// Advertisements that an earlier process took in.
+    pub earlier_views: u64,
+}
+
 /// What was counted, of all that is told of. What is still open is counted by whoever tells of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
@@ -94,4 +121,6 @@ pub struct Ledger {
     pub counters: [u64; COUNTERS],
     /// How much was lost, by kind.
     pub losses: [u64; KINDS],
+    /// When the books were last looked at.
+    pub audit: Audit,
 }

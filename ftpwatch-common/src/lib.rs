@@ -28,7 +28,7 @@ pub mod reply;
 pub mod text;
 pub mod window;
 
-/// How many control connections are watched at a time, and how many endpoints.
+/// How many control connections are watched at a time, and how many endpoints, unless it is said.
 pub const ROOM: u32 = 32_768;
 
 /// How many keys of the index an endpoint has at most: at the advertised address and the server's, for its own client

@@ -3,6 +3,7 @@
 use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use ftpwatch_common::ROOM;
 use ipnet::IpNet;
 
 use crate::{
@@ -184,6 +185,12 @@ pub struct Run {
     /// Where --pin pins maps and links: a directory in a BPF file system, which is made if need be
     #[arg(long, value_name = "DIR", default_value = pins::ROOT)]
     pub pin_path: PathBuf,
+    /// For how many control connections at a time there is room
+    #[arg(long, value_name = "N", default_value_t = ROOM, value_parser = room())]
+    pub max_connections: u32,
+    /// For how many endpoints at a time there is room. A client may have a quarter of it, where others need it
+    #[arg(long, value_name = "N", default_value_t = ROOM, value_parser = room())]
+    pub max_endpoints: u32,
     /// A file to remove at start, and to create once everything is attached
     #[arg(long, value_name = "PATH")]
     pub ready_file: Option<PathBuf>,
@@ -253,6 +260,11 @@ impl Doctor {
     pub fn control_ports(&self) -> Vec<u16> {
         self.control_ports.iter().cloned().flatten().collect()
     }
+}
+
+/// How much room there may be: of an endpoint the maps take a kilobyte, with its keys.
+fn room() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(256..=1 << 20)
 }
 
 /// Reads a duration: `10s`, `500ms`, `2m`.

@@ -26,6 +26,7 @@ use crate::{
     health::{Health, SILENCE, Vitals},
     output::Kind,
     report::{Body, Report},
+    source::kernel::Room,
     tracker::{Books, Case, Event, Outcome},
     watch::KINDS_OF_LOSS,
 };
@@ -44,6 +45,8 @@ pub struct Snapshot {
     pub losses: [u64; KINDS_OF_LOSS.len()],
     /// How many entries the maps had when they were last compared with.
     pub entries: Entries,
+    /// How many they have room for.
+    pub room: Room,
     /// How many results were not written, by kind of output.
     pub dropped: [u64; Kind::ALL.len()],
     /// The most bytes that were read from the ring in one go.
@@ -71,6 +74,7 @@ impl Snapshot {
             counters: [0; COUNTERS],
             losses: [0; KINDS_OF_LOSS.len()],
             entries: Entries::default(),
+            room: Room::default(),
             dropped: [0; Kind::ALL.len()],
             ring_peak: 0,
             vitals: Vitals::default(),

@@ -11,6 +11,7 @@ use serde::Serialize;
 pub use reporter::Reporter;
 
 use crate::{
+    balance::Sum,
     diagnose::{Cause, Confidence, Finding, Warning},
     health::{Health, State},
     tracker::{Books, Outcome, Visibility},
@@ -372,6 +373,8 @@ pub enum Body {
         books: Books,
         /// How far it can be relied on, where that was watched over.
         health: Option<Health>,
+        /// Whether it balances; empty where nobody looked.
+        sums: Vec<Sum>,
     },
 }
 

@@ -17,6 +17,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
 use ftpwatch_common::{
+    ROOM,
     address::Flow,
     endpoint::{Endpoint, missed},
     engine::Request,
@@ -35,7 +36,6 @@ use crate::{
     history::{History, Known, Pattern},
 };
 use guesses::Guesses;
-use room::Room;
 use session::Sessions;
 
 /// How long a failure is remembered, for a connection that comes after all.
@@ -120,7 +120,8 @@ struct Watched {
 #[derive(Debug)]
 pub struct Tracker {
     timeout: u64,
-    room: Room,
+    /// How many endpoints the store has room for.
+    room: usize,
     books: Books,
     sessions: Sessions,
     history: History,
@@ -142,7 +143,7 @@ impl Tracker {
     pub fn new(timeout: u64) -> Self {
         Self {
             timeout,
-            room: Room::default(),
+            room: ROOM as usize,
             books: Books::default(),
             sessions: Sessions::default(),
             history: History::default(),

@@ -20,6 +20,7 @@ use nix::unistd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
+    balance::{Auditor, Sum, sums},
     cli::Run,
     clock::{Clock, monotonic_now},
     config::Settings as Configured,
@@ -30,8 +31,9 @@ use crate::{
     output::Outputs,
     report::{Body, Report, Reporter},
     source::kernel::{
-        Host, Interface, Kernel, Settings, host,
+        Host, Interface, Kernel, Room, Settings, host,
         pin::{self, Found, Pins, links::Links},
+        processors,
     },
     tracker::{Event, Tracker},
 };
@@ -126,6 +128,9 @@ struct Watch<'a> {
     reporter: Reporter,
     output: Outputs,
     losses: Losses,
+    auditor: Auditor,
+    /// The books' sums, when they were last looked at.
+    sums: Vec<Sum>,
     claims: Claims,
     /// Where what was told outlives this process.
     keeper: Option<Keeper>,
@@ -163,13 +168,19 @@ impl<'a> Watch<'a> {
             control_ports: analysis.control_ports(),
             hook: options.hook,
             log,
+            room: Room {
+                connections: options.max_connections,
+                endpoints: options.max_endpoints,
+            },
         };
         let mut losses = Losses::default();
+        let mut adopted = false;
         let mut kernel = if options.pin {
-            let pins = Pins::open(&options.pin_path)?;
+            let pins = Pins::open(&options.pin_path, settings.room)?;
             if pins.found() == Found::Other {
                 losses.note_not_adopted();
             }
+            adopted = pins.found() == Found::Fitting;
             Kernel::load_pinned(&settings, pins)?
         } else {
             ensure_unpinned(&options.pin_path, &chosen)?;
@@ -198,6 +209,8 @@ impl<'a> Watch<'a> {
         };
         let mut tracker = Tracker::new(analysis.timeout_nanoseconds());
         tracker.ignore(analysis.ignore.clone());
+        tracker.set_room(options.max_endpoints as usize);
+        let auditor = Auditor::new(processors(), adopted);
         let memory = kernel.memory.take();
         let keeper = memory
             .map(|memory| Keeper::take_over(memory, &mut tracker, &mut losses, kernel.truth()));
@@ -209,6 +222,8 @@ impl<'a> Watch<'a> {
             reporter,
             output,
             losses,
+            auditor,
+            sums: Vec::new(),
             claims,
             keeper,
             retiring: Vec::new(),
@@ -257,6 +272,7 @@ impl<'a> Watch<'a> {
                 () = Signals::reload(&mut signals.hangup) => self.reload(),
                 _ = tick.tick() => {
                     self.look_around();
+                    self.audit();
                     let health = self.health();
                     self.service.say_alive(&self.reporter, self.tracker.books(), &health);
                 }
@@ -282,6 +298,7 @@ impl<'a> Watch<'a> {
             interfaces: watched.len(),
             missing: named.iter().filter(|name| !watched.contains(name)).count(),
             lost: self.losses.total(),
+            unbalanced: self.sums.iter().filter(|sum| !sum.holds).count(),
         }
     }
 
@@ -300,6 +317,10 @@ impl<'a> Watch<'a> {
             counters: *self.losses.counters(),
             losses: self.losses.totals(),
             entries: self.entries,
+            room: Room {
+                connections: self.options.max_connections,
+                endpoints: self.options.max_endpoints,
+            },
             dropped: self.output.dropped(),
             ring_peak: self.kernel.ring_peak(),
             vitals: self.vitals(),
@@ -337,6 +358,9 @@ impl<'a> Watch<'a> {
         }
         self.take_news();
         self.tracker.advance(now, self.kernel.truth());
+        if let Some(given) = self.tracker.make_room(now) {
+            self.losses.note_given(&given);
+        }
         self.retire();
     }
 
@@ -380,8 +404,22 @@ impl<'a> Watch<'a> {
         if lost.packets {
             self.tracker.miss(monotonic_now(), self.kernel.truth());
         }
+        self.tracker.note_untold(lost.untold);
         if lost.news || self.compared.elapsed() >= SAFETY_NET {
             self.reconcile();
+        }
+    }
+
+    /// Whether all that was counted came to something. What the ring and the counters have to say is known by now.
+    fn audit(&mut self) {
+        let before = *self.losses.counters();
+        self.take_news();
+        let after = self.kernel.truth().counters();
+        let taken = self.kernel.taken();
+        let audit = self.auditor.audit(&before, &after, taken, &self.tracker);
+        self.sums = sums(&audit).into();
+        if let Some(keeper) = &mut self.keeper {
+            keeper.note_audit(audit);
         }
     }
 
@@ -473,16 +511,19 @@ impl<'a> Watch<'a> {
             let report = self.reporter.note(monotonic_now(), Body::Loss(loss));
             self.output.write(&report);
         }
-        for event in self.tracker.take_events() {
+        let events = self.tracker.take_events();
+        for event in &events {
             if let Some(metrics) = &self.metrics {
-                metrics.note(&event);
+                metrics.note(event);
             }
-            self.report_event(&event);
-            if let Some(keeper) = &mut self.keeper {
-                keeper.note(&event);
-            }
+            self.report_event(event);
         }
         if let Some(keeper) = &mut self.keeper {
+            // What is told is what is written: a process that is killed tells of nothing that waits.
+            if !events.is_empty() {
+                self.output.settle();
+            }
+            events.iter().for_each(|event| keeper.note(event));
             keeper.settle(&self.tracker, &self.losses);
         }
         self.output.check()
@@ -520,12 +561,14 @@ impl<'a> Watch<'a> {
         }
         self.catch_up();
         self.look_around();
+        self.audit();
         if self.keeper.is_none() {
             self.tracker.finish(monotonic_now(), self.kernel.truth());
         }
         let stats = Body::Stats {
             books: *self.tracker.books(),
             health: Some(self.health()),
+            sums: self.sums.clone(),
         };
         let stats = self.reporter.note(monotonic_now(), stats);
         let reported = self.report();
@@ -566,8 +609,9 @@ impl<'a> Watch<'a> {
         // A closed standard error is no reason to fail.
         let _ = writeln!(
             io::stderr(),
-            "{}state: {health}",
-            self.output.summary(books, &counters, self.losses.others())
+            "{}{}state: {health}",
+            self.output.summary(books, &counters, self.losses.others()),
+            told(&self.sums, self.options.verbose > 0),
         );
         let bounded = self.options.count.is_some() || self.options.for_.is_some();
         let failed = bounded && books.failures() > 0;
@@ -597,6 +641,12 @@ fn ensure_unpinned(root: &Path, chosen: &[&Interface]) -> Result<(), Error> {
         ),
         "Take it over with --pin, or take it off: `ftpwatch detach`.",
     ))
+}
+
+/// Sums that do not hold, or all of them, a line each.
+fn told(sums: &[Sum], all: bool) -> String {
+    let told = sums.iter().filter(|sum| all || !sum.holds);
+    told.map(|sum| format!("{sum}\n")).collect()
 }
 
 /// A closed pipe is how `| head` ends; anything else is an error.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-use ftpwatch::source::kernel::{Hook as Way, Kernel, Settings};
+use ftpwatch::source::kernel::{Hook as Way, Kernel, Room, Settings};
 use lab::bpffs::Bpffs;
 use lab::process::{Ended, Process, run};
 use lab::server::CONTROL_PORT;
@@ -418,13 +418,17 @@ fn a_map_of_another_size_is_replaced() {
         control_ports: vec![21],
         hook: Way::Tcx,
         log: false,
+        room: Room {
+            connections: 64,
+            endpoints: 64,
+        },
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime");
     let _inside = runtime.enter();
-    let mut small = Kernel::load_with_room(&settings, Some(64)).expect("it can be loaded");
+    let mut small = Kernel::load(&settings).expect("it can be loaded");
     let map = small.ebpf_mut().map("INDEX").expect("the map");
     map.pin(&index).expect("it can be pinned");
     check_replaced(&scene);

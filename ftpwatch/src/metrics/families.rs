@@ -4,7 +4,7 @@
 use std::{fmt, time::Duration};
 
 use clap::ValueEnum as _;
-use ftpwatch_common::{ROOM, counter::Counter as Counted, record::RING_BYTES};
+use ftpwatch_common::{counter::Counter as Counted, record::RING_BYTES};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric, prometheus_text, text},
@@ -238,7 +238,15 @@ impl Writer<'_> {
             "map_max_entries",
             "Entries that the kernel's maps have room for",
             "map",
-            ["controls", "endpoints"].map(|map| (map, ROOM.into())),
+            [
+                ("controls", now.room.connections.into()),
+                ("endpoints", now.room.endpoints.into()),
+            ],
+        )?;
+        self.gauge(
+            "books_unbalanced",
+            "How many sums of the books do not hold: something was lost that was not counted",
+            count(now.vitals.unbalanced),
         )?;
         self.gauge(
             "ring_peak_bytes",

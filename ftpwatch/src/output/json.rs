@@ -9,6 +9,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::Serialize;
 
 use crate::{
+    balance::Sum,
     health::{Health, State},
     report::{
         AlarmReport, Body, EndpointReport, FindingReport, LossReport, Observer, PortsReport,
@@ -87,10 +88,13 @@ struct StatsReport<'a> {
     /// Why it is not `ok`; else empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     state_reason: Option<&'a str>,
+    /// What was counted in one place, and what it came to in others.
+    #[serde(skip_serializing_if = "<[Sum]>::is_empty")]
+    balance: &'a [Sum],
 }
 
 impl<'a> StatsReport<'a> {
-    fn new(books: &Books, health: Option<&'a Health>) -> Self {
+    fn new(books: &Books, health: Option<&'a Health>, sums: &'a [Sum]) -> Self {
         Self {
             sessions: books.sessions,
             tls: books.blind,
@@ -102,6 +106,7 @@ impl<'a> StatsReport<'a> {
             undecodable: books.undecodable,
             state: health.map(|health| health.state),
             state_reason: health.map(|health| health.reason.as_str()),
+            balance: sums,
         }
     }
 }
@@ -118,7 +123,11 @@ impl<'a> From<&'a Body> for Event<'a> {
             Body::Alarm(report) => Self::Alarm(report),
             Body::Ports(report) => Self::Ports(report),
             Body::Loss(report) => Self::Loss(report),
-            Body::Stats { books, health } => Self::Stats(StatsReport::new(books, health.as_ref())),
+            Body::Stats {
+                books,
+                health,
+                sums,
+            } => Self::Stats(StatsReport::new(books, health.as_ref(), sums)),
         }
     }
 }

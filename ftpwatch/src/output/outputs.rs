@@ -27,6 +27,9 @@ use crate::{
 /// How long the end waits for outputs that are slow.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long watching waits for them where each result has to be written before the next process may take it for told.
+const MOMENT: Duration = Duration::from_millis(20);
+
 /// How long an output that goes on losing results is not spoken of again.
 const PAUSE: Duration = Duration::from_secs(60);
 
@@ -58,6 +61,8 @@ struct Sink {
     form: Form,
     encoder: Encoder,
     queue: Queue,
+    /// It was waited for in vain, and nobody waits for it before it has caught up.
+    slow: bool,
     /// How many of those that were dropped were asked for.
     told: u64,
     /// Not before this.
@@ -212,6 +217,16 @@ impl Outputs {
         })
     }
 
+    /// Waits until what was told is written, but not for long, nor again for an output that was slow: what waits there is
+    /// gone with the process.
+    pub fn settle(&mut self) {
+        let until = Instant::now() + MOMENT;
+        for sink in &mut self.sinks {
+            let until = if sink.slow { Instant::now() } else { until };
+            sink.slow = !sink.queue.settle(until);
+        }
+    }
+
     /// Waits until everything is written, but not for long.
     ///
     /// # Errors
@@ -274,6 +289,7 @@ impl Sink {
             spec: spec.clone(),
             name,
             queue,
+            slow: false,
             told: 0,
             tell_at: Instant::now(),
             untold: None,

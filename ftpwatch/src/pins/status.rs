@@ -2,11 +2,12 @@
 
 use std::{collections::HashSet, fmt, io, path::Path};
 
-use ftpwatch_common::{KEYS, ROOM, ledger::Ledger};
+use ftpwatch_common::ledger::Ledger;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
+    balance::{Sum, sums},
     error::Error,
     escape::printable,
     source::kernel::pin::{self, Contents, links::Links},
@@ -25,6 +26,8 @@ pub struct Status {
     interfaces: Vec<Attached>,
     books: Books,
     losses: Vec<Loss>,
+    /// What was counted in one place, and what it came to in others, when that was last looked at.
+    balance: [Sum; 5],
     entries: Vec<Fill>,
 }
 
@@ -123,21 +126,22 @@ impl Status {
                 .filter(|(_, count)| *count > 0)
                 .map(|(what, count)| Loss { what, count })
                 .collect(),
+            balance: sums(&ledger.audit),
             entries: vec![
                 Fill {
                     map: "controls",
                     used: controls.len(),
-                    room: ROOM,
+                    room: contents.room.connections,
                 },
                 Fill {
                     map: "endpoints",
                     used: endpoints.len(),
-                    room: ROOM,
+                    room: contents.room.endpoints,
                 },
                 Fill {
                     map: "index",
                     used: contents.index(),
-                    room: KEYS * ROOM,
+                    room: contents.room.index(),
                 },
             ],
         }
@@ -145,7 +149,8 @@ impl Status {
 
     /// Whether it runs, and lost nothing.
     pub fn is_fine(&self) -> bool {
-        self.pid.is_some() && self.losses.is_empty() && !self.interfaces.is_empty()
+        let balanced = self.balance.iter().all(|sum| sum.holds);
+        self.pid.is_some() && balanced && self.losses.is_empty() && !self.interfaces.is_empty()
     }
 
     /// One object, in a line.
@@ -217,6 +222,9 @@ impl fmt::Display for Status {
         }
         if self.losses.is_empty() {
             writeln!(f, "lost        nothing")?;
+        }
+        for sum in &self.balance {
+            writeln!(f, "sum         {sum}")?;
         }
         for Fill { map, used, room } in &self.entries {
             writeln!(f, "map         {map} {used} of {room}")?;

@@ -30,7 +30,7 @@ use pin::{Memory, Pins};
 pub use attach::{Attacher, Hook};
 pub use interface::{Host, Interface, host};
 pub(crate) use load::root_cause;
-pub use load::{Settings, load as load_object};
+pub use load::{Room, Settings, load as load_object};
 
 // aya reads and writes keys and values as byte arrays; what they mean, `bytemuck` says.
 type FlowBytes = [u8; size_of::<Flow>()];
@@ -80,17 +80,7 @@ impl Kernel {
     ///
     /// When this host cannot be watched: privilege, or what the kernel lacks.
     pub fn load(settings: &Settings) -> Result<Self, Error> {
-        Self::load_with_room(settings, None)
-    }
-
-    /// [`Self::load`], with room for so many control connections, and as many endpoints, rather than what there is
-    /// otherwise.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::load`].
-    pub fn load_with_room(settings: &Settings, room: Option<u32>) -> Result<Self, Error> {
-        Self::load_onto(settings, room, None)
+        Self::load_onto(settings, None)
     }
 
     /// [`Self::load`], onto the maps that are pinned.
@@ -99,16 +89,12 @@ impl Kernel {
     ///
     /// As [`Self::load`].
     pub fn load_pinned(settings: &Settings, pins: Pins) -> Result<Self, Error> {
-        Self::load_onto(settings, None, Some(pins))
+        Self::load_onto(settings, Some(pins))
     }
 
     #[expect(unsafe_code, reason = "tokio asks for a promise about the descriptor")]
-    fn load_onto(
-        settings: &Settings,
-        room: Option<u32>,
-        pins: Option<Pins>,
-    ) -> Result<Self, Error> {
-        let mut ebpf = load::load_onto(settings, room, pins.as_ref())?;
+    fn load_onto(settings: &Settings, pins: Option<Pins>) -> Result<Self, Error> {
+        let mut ebpf = load::load_onto(settings, pins.as_ref())?;
         let ring =
             RingBuf::try_from(load::take_map(&mut ebpf, "NEWS")?).map_err(load::map_error)?;
         // SAFETY: the ring buffer keeps its map's descriptor open for as long as it lives, and always tells
@@ -272,6 +258,12 @@ impl Kernel {
         }
         Ok(())
     }
+}
+
+/// How many processors there may be: each may run the programs.
+#[must_use]
+pub fn processors() -> u64 {
+    aya::util::nr_cpus().map_or(1, |count| count as u64)
 }
 
 /// What a record takes in the ring: a header of eight bytes, and all in steps of eight.

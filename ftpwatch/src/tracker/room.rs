@@ -7,7 +7,7 @@
 
 use std::{cmp::Reverse, collections::HashMap, net::IpAddr};
 
-use ftpwatch_common::{ROOM, address::Address};
+use ftpwatch_common::address::Address;
 
 use super::{Outcome, Tracker};
 
@@ -20,22 +20,6 @@ const LOW: (usize, usize) = (5, 8);
 const CLIENT: (usize, usize) = (1, 4);
 /// A server's.
 const SERVER: (usize, usize) = (1, 2);
-
-/// How many endpoints the store has room for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room(pub usize);
-
-impl Default for Room {
-    fn default() -> Self {
-        Self(ROOM as usize)
-    }
-}
-
-impl Room {
-    const fn part(self, (numerator, denominator): (usize, usize)) -> usize {
-        self.0 / denominator * numerator
-    }
-}
 
 /// Who gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,17 +44,17 @@ pub struct Given {
 impl Tracker {
     /// The store has room for so many endpoints.
     pub const fn set_room(&mut self, endpoints: usize) {
-        self.room = Room(endpoints);
+        self.room = endpoints;
     }
 
     /// Makes room, if it runs short. Returns what that took.
     pub fn make_room(&mut self, now: u64) -> Option<Given> {
         let used = self.known.len();
-        if used <= self.room.part(HIGH) {
+        if used <= part(self.room, HIGH) {
             return None;
         }
         let mut given = Given::default();
-        let mut excess = used - self.room.part(LOW);
+        let mut excess = used - part(self.room, LOW);
         for key in self.oldest(|outcome| outcome.is_some_and(Outcome::is_failure)) {
             if excess == 0 {
                 break;
@@ -117,12 +101,12 @@ impl Tracker {
         let client = |key: &u64| self.ends(*key).0;
         let server = |key: &u64| self.ends(*key).1;
         let (giver, spare, keys): (_, _, Vec<u64>) = if let Some((address, more)) =
-            beyond(keys.iter().map(client), self.room.part(CLIENT))
+            beyond(keys.iter().map(client), part(self.room, CLIENT))
         {
             let own = keys.into_iter().filter(|key| client(key) == address);
             (Giver::Client(address.ip()), more, own.collect())
         } else if let Some((address, more)) =
-            beyond(keys.iter().map(server), self.room.part(SERVER))
+            beyond(keys.iter().map(server), part(self.room, SERVER))
         {
             let own = keys.into_iter().filter(|key| server(key) == address);
             (Giver::Server(address.ip()), more, own.collect())
@@ -156,6 +140,10 @@ impl Tracker {
         self.forget(key);
         unknown
     }
+}
+
+const fn part(room: usize, (numerator, denominator): (usize, usize)) -> usize {
+    room / denominator * numerator
 }
 
 /// Whoever occurs most often, if that is more often than `share`; and by how much.

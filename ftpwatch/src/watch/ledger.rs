@@ -7,7 +7,7 @@ use std::{process, time::SystemTime};
 
 use ftpwatch_common::{
     engine::Request,
-    ledger::{Ledger, Told},
+    ledger::{Audit, Ledger, Told},
 };
 
 use super::losses::Losses;
@@ -116,11 +116,19 @@ impl Keeper {
         }
     }
 
+    /// The books were looked at.
+    pub const fn note_audit(&mut self, audit: Audit) {
+        self.ledger.audit = audit;
+    }
+
     /// All that there was to report is reported.
     pub fn settle(&mut self, tracker: &Tracker, losses: &Losses) {
         let ledger = &mut self.ledger;
         (ledger.sessions, ledger.blind, ledger.ignored) = tracker.settled_sessions();
         ledger.undecodable = tracker.books().undecodable;
+        // With those that are known of by their count alone.
+        let outcomes = &tracker.books().outcomes;
+        ledger.outcomes[..outcomes.len()].copy_from_slice(outcomes);
         ledger.counters = *losses.counters();
         ledger.losses[..losses.totals().len()].copy_from_slice(&losses.totals());
         self.write();

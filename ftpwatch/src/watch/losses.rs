@@ -4,10 +4,16 @@ use std::io;
 
 use ftpwatch_common::counter::{COUNTERS, Counter};
 
-use crate::{error::Error, escape::printable, output::Dropped, report::LossReport};
+use crate::{
+    error::Error,
+    escape::printable,
+    output::Dropped,
+    report::LossReport,
+    tracker::{Given, Giver},
+};
 
 /// Counters of the kernel half that say that something was lost, and what that means.
-const COUNTED: [(Counter, &str, &str); 7] = [
+const COUNTED: [(Counter, &str, &str); 8] = [
     (
         Counter::ControlsFull,
         "controls_full",
@@ -43,10 +49,15 @@ const COUNTED: [(Counter, &str, &str); 7] = [
         "ring_full",
         "the ring buffer was full; what its records said was read from the maps instead",
     ),
+    (
+        Counter::Untold,
+        "untold",
+        "endpoints are counted as unknown, and not told of: there was no room for them, nor for the news of them",
+    ),
 ];
 
 /// Every word that a loss is reported as.
-pub const KINDS: [&str; COUNTED.len() + 5] = [
+pub const KINDS: [&str; COUNTED.len() + 7] = [
     COUNTED[0].1,
     COUNTED[1].1,
     COUNTED[2].1,
@@ -54,11 +65,14 @@ pub const KINDS: [&str; COUNTED.len() + 5] = [
     COUNTED[4].1,
     COUNTED[5].1,
     COUNTED[6].1,
+    COUNTED[7].1,
     STRANGE_RECORDS,
     UNRETIRED,
     INTERFACE_GONE,
     OUTPUT_DROPPED,
     NOT_ADOPTED,
+    FORGOTTEN,
+    SHARE_EXCEEDED,
 ];
 
 const STRANGE_RECORDS: &str = "strange_records";
@@ -66,6 +80,8 @@ const UNRETIRED: &str = "unretired";
 const INTERFACE_GONE: &str = "interface_gone";
 const OUTPUT_DROPPED: &str = "output_dropped";
 const NOT_ADOPTED: &str = "not_adopted";
+const FORGOTTEN: &str = "forgotten";
+const SHARE_EXCEEDED: &str = "share_exceeded";
 
 /// What a loss calls for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,6 +90,8 @@ pub struct Lost {
     pub packets: bool,
     /// News were lost.
     pub news: bool,
+    /// So many endpoints are known of by this count alone.
+    pub untold: u64,
 }
 
 /// Keeps count of what was lost.
@@ -105,6 +123,7 @@ impl Losses {
         Lost {
             packets: lost(Counter::Contended) > 0,
             news: lost(Counter::RingFull) > 0,
+            untold: lost(Counter::Untold),
         }
     }
 
@@ -149,6 +168,31 @@ impl Losses {
              then are not reported"
                 .into(),
         );
+    }
+
+    /// Endpoints had to make room for others.
+    pub fn note_given(&mut self, given: &Given) {
+        if given.forgotten > 0 {
+            self.note(
+                FORGOTTEN,
+                given.forgotten,
+                "endpoints are followed no longer that have their outcome: there is no room. What comes late is not told".into(),
+            );
+        }
+        for (giver, count) in &given.unknown {
+            let meaning = match giver {
+                Giver::Client(address) => format!(
+                    "endpoints of the client {address} are unknown: it has more of them at a time than its share"
+                ),
+                Giver::Server(address) => format!(
+                    "endpoints of the server {address} are unknown: it has more of them at a time than its share"
+                ),
+                Giver::Everybody => {
+                    "endpoints are unknown: there are more at a time than there is room for".into()
+                }
+            };
+            self.note(SHARE_EXCEEDED, *count, meaning);
+        }
     }
 
     /// Goes on from what was told of before.

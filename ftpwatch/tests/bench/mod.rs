@@ -5,7 +5,7 @@ use std::time::Duration;
 use aya::maps::{Array, HashMap};
 use aya::programs::{SchedClassifier, TestRun as _, TestRunOptions, TestRunResult, Xdp};
 use ftpwatch::clock::monotonic_now;
-use ftpwatch::source::kernel::{Hook, Kernel, Settings};
+use ftpwatch::source::kernel::{Hook, Kernel, Room, Settings};
 use ftpwatch_common::{
     address::IndexKey,
     control::Control,
@@ -77,6 +77,7 @@ impl Bench {
             control_ports: CONTROL_PORTS.to_vec(),
             hook: Hook::Xdp,
             log,
+            room: Room::default(),
         })
         .expect("the object can be loaded");
         drop(context);

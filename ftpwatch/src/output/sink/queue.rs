@@ -134,6 +134,20 @@ impl Queue {
         }
     }
 
+    /// Waits until nothing waits any more, but not longer than `until`. Whether it came to that.
+    pub fn settle(&self, until: Instant) -> bool {
+        let mut state = self.0.lock();
+        while !(state.ended || state.messages.is_empty() && !state.writing) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let waited = self.0.news.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
     /// No message comes any more: the thread writes those that wait, and ends.
     pub fn close(&self) {
         self.0.lock().closed = true;
@@ -207,6 +221,9 @@ impl Shared {
     fn note(&self, written: io::Result<()>) -> bool {
         let mut state = self.lock();
         state.writing = false;
+        if state.messages.is_empty() {
+            self.news.notify_all();
+        }
         match (written, &self.broken) {
             (Ok(()), _) => {
                 // Half of it, so that it is not full again with the next message.
@@ -304,6 +321,17 @@ mod tests {
         queue.close();
         queue.finish(Instant::now() + LONG);
         assert!(!queue.is_stuck(), "it flows again");
+    }
+
+    #[test]
+    fn it_is_settled_once_all_is_written() {
+        let (queue, came, go) = gate(None);
+        assert!(queue.settle(Instant::now()), "nothing waits");
+        queue.push(b"one".to_vec());
+        came.recv_timeout(LONG).expect("the message");
+        assert!(!queue.settle(Instant::now()), "it is being written");
+        go.send(Ok(())).expect("it waits");
+        assert!(queue.settle(Instant::now() + LONG));
     }
 
     #[test]

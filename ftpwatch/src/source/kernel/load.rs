@@ -8,7 +8,7 @@ use aya::{
     programs::{Program, ProgramError},
 };
 
-use ftpwatch_common::KEYS;
+use ftpwatch_common::{KEYS, ROOM};
 
 use super::{Hook, feature, pin::Pins};
 use crate::{error::Error, escape::printable};
@@ -32,6 +32,49 @@ pub struct Settings {
     pub hook: Hook,
     /// The kernel half logs.
     pub log: bool,
+    /// How much the maps hold.
+    pub room: Room,
+}
+
+/// How many entries the maps have room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Control connections.
+    pub connections: u32,
+    /// Endpoints.
+    pub endpoints: u32,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self {
+            connections: ROOM,
+            endpoints: ROOM,
+        }
+    }
+}
+
+impl Room {
+    /// How many keys the index has room for.
+    #[must_use]
+    pub const fn index(self) -> u32 {
+        self.endpoints.saturating_mul(KEYS)
+    }
+
+    /// Each map whose size follows from this, and that size.
+    pub(super) const fn maps(self) -> [(&'static str, u32); 5] {
+        let Self {
+            connections,
+            endpoints,
+        } = self;
+        [
+            ("CONTROLS", connections),
+            ("BLIND", connections),
+            ("ENDPOINTS", endpoints),
+            ("INDEX", self.index()),
+            ("TOLD", connections.saturating_add(endpoints)),
+        ]
+    }
 }
 
 /// Loads maps and programs. They are gone with what is returned.
@@ -39,16 +82,12 @@ pub struct Settings {
 /// # Errors
 ///
 /// When this host cannot be watched: privilege, or what the kernel lacks.
-pub fn load(settings: &Settings, room: Option<u32>) -> Result<Ebpf, Error> {
-    load_onto(settings, room, None)
+pub fn load(settings: &Settings) -> Result<Ebpf, Error> {
+    load_onto(settings, None)
 }
 
 /// [`load`], onto the maps that are pinned, and with those pinned that are not yet.
-pub(super) fn load_onto(
-    settings: &Settings,
-    room: Option<u32>,
-    pins: Option<&Pins>,
-) -> Result<Ebpf, Error> {
+pub(super) fn load_onto(settings: &Settings, pins: Option<&Pins>) -> Result<Ebpf, Error> {
     let level = if settings.log {
         aya_log::Level::Debug as u8
     } else {
@@ -56,10 +95,8 @@ pub(super) fn load_onto(
     };
     let control_ports = bits(&settings.control_ports);
     let mut loader = EbpfLoader::new();
-    if let Some(room) = room {
-        loader.map_max_entries("CONTROLS", room);
-        loader.map_max_entries("ENDPOINTS", room);
-        loader.map_max_entries("INDEX", room.saturating_mul(KEYS));
+    for (map, entries) in settings.room.maps() {
+        loader.map_max_entries(map, entries);
     }
     for (name, path) in pins.into_iter().flat_map(Pins::maps) {
         loader.map_pin_path(name, path);

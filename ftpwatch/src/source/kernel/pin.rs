@@ -31,7 +31,7 @@ use nix::{
     unistd::dup3_raw,
 };
 
-use super::load::{OBJECT, map_error, root_cause};
+use super::load::{OBJECT, Room, map_error, root_cause};
 use crate::error::Error;
 use links::Links;
 use lock::Lock;
@@ -73,7 +73,7 @@ impl Pins {
     /// # Errors
     ///
     /// When another process works there, or nothing can be pinned there.
-    pub fn open(root: &Path) -> Result<Self, Error> {
+    pub fn open(root: &Path, room: Room) -> Result<Self, Error> {
         ensure_bpffs(root)?;
         let pinning = |error: io::Error| cannot_pin(root, &error);
         make_directory(root).map_err(pinning)?;
@@ -81,7 +81,7 @@ impl Pins {
         let lock = Lock::take(&root.join(LOCK)).map_err(pinning)?;
         let lock = lock.map_err(|holder| in_use(root, holder))?;
         let place = place(root);
-        let maps = definitions()?;
+        let maps = definitions(room)?;
         let mut found = Found::Nothing;
         for other in places(root) {
             let fits = other == place && maps.iter().all(|map| map.fits(&other));
@@ -170,7 +170,7 @@ impl Definition {
     }
 }
 
-fn definitions() -> Result<Vec<Definition>, Error> {
+fn definitions(room: Room) -> Result<Vec<Definition>, Error> {
     let object = aya_obj::Object::parse(OBJECT).map_err(|error| {
         Error::host(
             format!("the kernel half cannot be read: {error}"),
@@ -181,18 +181,23 @@ fn definitions() -> Result<Vec<Definition>, Error> {
     let shared = maps.filter(|(name, map)| {
         map.section_kind() != EbpfSectionKind::Rodata && !OWN.contains(&name.as_str())
     });
-    let shape = |map: &aya_obj::Map| {
+    let sizes = room.maps();
+    let entries = |name: &str, map: &aya_obj::Map| {
+        let size = sizes.iter().find(|(map, _)| *map == name);
+        size.map_or_else(|| map.max_entries(), |(_, entries)| *entries)
+    };
+    let shape = |name: &str, map: &aya_obj::Map| {
         [
             map.map_type(),
             map.key_size(),
             map.value_size(),
-            map.max_entries(),
+            entries(name, map),
             map.map_flags(),
         ]
     };
     Ok(shared
         .map(|(name, map)| Definition {
-            shape: shape(&map),
+            shape: shape(&name, &map),
             name,
         })
         .collect())
@@ -298,6 +303,8 @@ pub struct Contents {
     pub told: HashMap<MapData, u64, [u8; size_of::<Told>()]>,
     /// What was counted.
     pub ledger: Ledger,
+    /// How many entries they have room for.
+    pub room: Room,
     index: HashMap<MapData, [u8; size_of::<IndexKey>()], u64>,
 }
 
@@ -309,6 +316,10 @@ impl Contents {
             ledger: ledger(place)?,
             told: open(place, "TOLD")?.try_into().ok()?,
             index: open(place, "INDEX")?.try_into().ok()?,
+            room: Room {
+                connections: entries(place, "CONTROLS")?,
+                endpoints: entries(place, "ENDPOINTS")?,
+            },
             maps: super::Maps {
                 controls: open(place, "CONTROLS")?.try_into().ok()?,
                 endpoints: open(place, "ENDPOINTS")?.try_into().ok()?,
@@ -322,6 +333,12 @@ impl Contents {
     pub fn index(&self) -> usize {
         self.index.keys().filter(Result::is_ok).count()
     }
+}
+
+/// How many entries the map has room for.
+fn entries(place: &Path, map: &str) -> Option<u32> {
+    let info = MapInfo::from_pin(place.join(file(map))).ok()?;
+    Some(info.max_entries())
 }
 
 fn open(place: &Path, map: &str) -> Option<Map> {
