@@ -220,9 +220,22 @@ impl<'a> Watch<'a> {
         for interface in &self.interfaces {
             leftovers::assert_none(self.namespace, interface);
         }
+        balance(&self.events);
         Report {
             events: self.events,
             ended,
+        }
+    }
+}
+
+/// Whatever happened: what was counted is what it came to.
+#[track_caller]
+fn balance(events: &[Event]) {
+    for event in events.iter().filter(|event| event.is("stats")) {
+        let sums = event.json["balance"].as_array().expect("sums");
+        assert_eq!(sums.len(), 5);
+        for sum in sums {
+            assert_eq!(sum["holds"], true, "{sum}");
         }
     }
 }

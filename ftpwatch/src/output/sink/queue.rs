@@ -5,7 +5,7 @@ use std::{
     io,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::Notify;
@@ -17,6 +17,10 @@ const MESSAGES: usize = 4096;
 
 /// and how many bytes.
 const BYTES: usize = 4 << 20;
+
+/// How long whoever watches waits in all for a queue that is full, until it is empty again: a burst is written in less, and
+/// what goes by meanwhile waits in the kernel's ring.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What such a thread does needs little.
 const STACK: usize = 128 << 10;
@@ -38,6 +42,9 @@ struct Shared {
 struct State {
     messages: VecDeque<Vec<u8>>,
     bytes: usize,
+    /// Somebody waits for room, and how long he has waited since the queue was empty.
+    awaited: bool,
+    waited: Duration,
     /// The thread has a message that is not written yet.
     writing: bool,
     reopen: bool,
@@ -88,10 +95,13 @@ impl Queue {
     /// Hands on a message, if there is room.
     pub fn push(&self, message: Vec<u8>) {
         let mut state = self.0.lock();
+        while !state.stuck && state.is_full(&message) && state.waited < PATIENCE {
+            state = self.0.wait_for_room(state);
+        }
         if state.error.is_some() {
             return;
         }
-        if state.messages.len() >= MESSAGES || state.bytes + message.len() > BYTES {
+        if state.is_full(&message) {
             state.stuck = true;
             state.drop_one("it takes nothing in, and its queue is full");
             return;
@@ -202,6 +212,9 @@ impl Shared {
             }
             if let Some(message) = state.messages.pop_front() {
                 state.bytes -= message.len();
+                if !state.is_half_full() && std::mem::take(&mut state.awaited) {
+                    self.news.notify_all();
+                }
                 state.writing = true;
                 return Work::Message(message);
             }
@@ -210,6 +223,7 @@ impl Shared {
             }
             // What a burst took is not needed for long.
             state.messages = VecDeque::new();
+            state.waited = Duration::ZERO;
             state = self
                 .news
                 .wait(state)
@@ -217,17 +231,28 @@ impl Shared {
         }
     }
 
+    /// Waits until the queue is half empty or patience is at an end.
+    fn wait_for_room<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let began = Instant::now();
+        state.awaited = true;
+        let left = PATIENCE.saturating_sub(state.waited);
+        let waited = self.news.wait_timeout(state, left);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state.waited += began.elapsed();
+        state
+    }
+
     /// Returns whether there is a point in going on.
     fn note(&self, written: io::Result<()>) -> bool {
         let mut state = self.lock();
         state.writing = false;
-        if state.messages.is_empty() {
+        if state.messages.is_empty() || written.is_err() {
             self.news.notify_all();
         }
         match (written, &self.broken) {
             (Ok(()), _) => {
                 // Half of it, so that it is not full again with the next message.
-                state.stuck &= state.messages.len() > MESSAGES / 2 || state.bytes > BYTES / 2;
+                state.stuck &= state.is_half_full();
                 true
             }
             (Err(error), None) => {
@@ -245,6 +270,15 @@ impl Shared {
 }
 
 impl State {
+    fn is_full(&self, message: &[u8]) -> bool {
+        let full = self.messages.len() >= MESSAGES || self.bytes + message.len() > BYTES;
+        full && self.error.is_none()
+    }
+
+    fn is_half_full(&self) -> bool {
+        self.bytes > BYTES / 2 || self.messages.len() > MESSAGES / 2
+    }
+
     fn drop_one(&mut self, reason: &str) {
         self.dropped += 1;
         if self.reason != reason {
@@ -255,10 +289,7 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        sync::mpsc::{Receiver, Sender, channel},
-        time::Duration,
-    };
+    use std::sync::mpsc::{Receiver, Sender, channel};
 
     use super::*;
 
@@ -321,6 +352,21 @@ mod tests {
         queue.close();
         queue.finish(Instant::now() + LONG);
         assert!(!queue.is_stuck(), "it flows again");
+    }
+
+    /// More than there is room for, at once: a sink that does its work gets it all.
+    #[test]
+    fn a_burst_is_waited_for() {
+        let (queue, came, go) = gate(None);
+        drop(go);
+        let reader = thread::spawn(move || came.iter().count());
+        for number in 0..3 * MESSAGES {
+            queue.push(number.to_string().into_bytes());
+        }
+        queue.close();
+        queue.finish(Instant::now() + LONG);
+        assert_eq!(queue.dropped().count, 0);
+        assert_eq!(reader.join().expect("it counts"), 3 * MESSAGES);
     }
 
     #[test]
