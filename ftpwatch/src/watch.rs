@@ -168,10 +168,7 @@ impl<'a> Watch<'a> {
             control_ports: analysis.control_ports(),
             hook: options.hook,
             log,
-            room: Room {
-                connections: options.max_connections,
-                endpoints: options.max_endpoints,
-            },
+            room: Room::new(options.max_connections, options.max_endpoints),
         };
         let mut losses = Losses::default();
         let mut adopted = false;
@@ -317,10 +314,7 @@ impl<'a> Watch<'a> {
             counters: *self.losses.counters(),
             losses: self.losses.totals(),
             entries: self.entries,
-            room: Room {
-                connections: self.options.max_connections,
-                endpoints: self.options.max_endpoints,
-            },
+            room: Room::new(self.options.max_connections, self.options.max_endpoints),
             dropped: self.output.dropped(),
             ring_peak: self.kernel.ring_peak(),
             vitals: self.vitals(),

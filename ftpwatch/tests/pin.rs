@@ -418,10 +418,7 @@ fn a_map_of_another_size_is_replaced() {
         control_ports: vec![21],
         hook: Way::Tcx,
         log: false,
-        room: Room {
-            connections: 64,
-            endpoints: 64,
-        },
+        room: Room::new(64, 64),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -3,11 +3,11 @@
 use aya_ebpf::{
     bindings::BPF_F_NO_PREALLOC,
     macros::map,
-    maps::{Array, HashMap, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 use ftpwatch_common::{
     KEYS, ROOM,
-    address::{Flow, IndexKey, Pair},
+    address::{Address, Flow, IndexKey, Pair},
     control::Control,
     counter::COUNTERS,
     endpoint::Endpoint,
@@ -43,6 +43,22 @@ pub static CONTROLS: HashMap<Flow, Control> = HashMap::with_max_entries(ROOM, BP
 /// entries that are allocated as they are needed a 227 was measured to cost more than twice as much.
 #[map]
 pub static ENDPOINTS: HashMap<u64, Endpoint> = HashMap::with_max_entries(ROOM, 0);
+
+/// How many endpoints each client has among these. A client that was not heard of for long may be forgotten for another,
+/// and then begins anew.
+#[map]
+pub static SHARES: LruHashMap<Address, u64> = LruHashMap::with_max_entries(ROOM, 0);
+
+/// How many a client may have. The loader sets it.
+#[unsafe(no_mangle)]
+static ENDPOINT_SHARE: u32 = ROOM / 4;
+
+/// [`ENDPOINT_SHARE`], as the loader set it.
+#[inline(always)]
+pub fn endpoint_share() -> u32 {
+    // SAFETY: the pointer is valid. The compiler must not take the value for the one that stands here.
+    unsafe { (&raw const ENDPOINT_SHARE).read_volatile() }
+}
 
 /// Which endpoint a SYN belongs to: by destination, and by source or anybody.
 #[map]

@@ -34,10 +34,11 @@ impl Rig {
             control_ports: vec![21],
             hook: Hook::Xdp,
             log: false,
-            room: room.map_or_else(Room::default, |room| Room {
-                connections: room,
-                endpoints: room,
-            }),
+            // There is one client, and it may have them all.
+            room: Room {
+                share: u32::MAX,
+                ..room.map_or_else(Room::default, |room| Room::new(room, room))
+            },
         };
         let kernel = Kernel::load(&settings)?;
         drop(context);

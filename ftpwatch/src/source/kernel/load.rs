@@ -43,18 +43,27 @@ pub struct Room {
     pub connections: u32,
     /// Endpoints.
     pub endpoints: u32,
+    /// How many of those a client may have.
+    pub share: u32,
 }
 
 impl Default for Room {
     fn default() -> Self {
-        Self {
-            connections: ROOM,
-            endpoints: ROOM,
-        }
+        Self::new(ROOM, ROOM)
     }
 }
 
 impl Room {
+    /// For so many of each. A client may have a quarter of the endpoints.
+    #[must_use]
+    pub const fn new(connections: u32, endpoints: u32) -> Self {
+        Self {
+            connections,
+            endpoints,
+            share: endpoints / 4,
+        }
+    }
+
     /// How many keys the index has room for.
     #[must_use]
     pub const fn index(self) -> u32 {
@@ -62,14 +71,16 @@ impl Room {
     }
 
     /// Each map whose size follows from this, and that size.
-    pub(super) const fn maps(self) -> [(&'static str, u32); 5] {
+    pub(super) const fn maps(self) -> [(&'static str, u32); 6] {
         let Self {
             connections,
             endpoints,
+            ..
         } = self;
         [
             ("CONTROLS", connections),
             ("BLIND", connections),
+            ("SHARES", connections),
             ("ENDPOINTS", endpoints),
             ("INDEX", self.index()),
             ("TOLD", connections.saturating_add(endpoints)),
@@ -105,6 +116,7 @@ pub(super) fn load_onto(settings: &Settings, pins: Option<&Pins>) -> Result<Ebpf
         // With the level at zero the verifier takes the log calls out: they cost nothing.
         .override_global(aya_log::LEVEL, &level, false)
         .override_global("CONTROL_PORTS", &control_ports, true)
+        .override_global("ENDPOINT_SHARE", &settings.room.share, true)
         .load(OBJECT)
         .map_err(|error| load_error(&error))?;
     if let Some(pins) = pins {

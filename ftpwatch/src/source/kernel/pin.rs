@@ -316,10 +316,7 @@ impl Contents {
             ledger: ledger(place)?,
             told: open(place, "TOLD")?.try_into().ok()?,
             index: open(place, "INDEX")?.try_into().ok()?,
-            room: Room {
-                connections: entries(place, "CONTROLS")?,
-                endpoints: entries(place, "ENDPOINTS")?,
-            },
+            room: Room::new(entries(place, "CONTROLS")?, entries(place, "ENDPOINTS")?),
             maps: super::Maps {
                 controls: open(place, "CONTROLS")?.try_into().ok()?,
                 endpoints: open(place, "ENDPOINTS")?.try_into().ok()?,
