@@ -18,7 +18,7 @@ use std::collections::{BTreeSet, HashMap};
 use foldhash::fast::RandomState;
 use ftpwatch_common::{
     ROOM,
-    address::Flow,
+    address::{Address, Flow},
     endpoint::{Endpoint, missed},
     engine::Request,
     record::{About, Line, Record, Session as SessionNews, Why},
@@ -122,6 +122,11 @@ pub struct Tracker {
     timeout: u64,
     /// How many endpoints the store has room for.
     room: usize,
+    /// Failures that are remembered, by client, the oldest first.
+    remembered: HashMap<Address, BTreeSet<(u64, u64)>, RandomState>,
+    /// Endpoints that the store refused, by client, and failures forgotten for room, since that was last asked.
+    refused: HashMap<Address, u64, RandomState>,
+    forgotten: u64,
     books: Books,
     sessions: Sessions,
     history: History,
@@ -144,6 +149,9 @@ impl Tracker {
         Self {
             timeout,
             room: ROOM as usize,
+            remembered: HashMap::default(),
+            refused: HashMap::default(),
+            forgotten: 0,
             books: Books::default(),
             sessions: Sessions::default(),
             history: History::default(),
@@ -303,6 +311,12 @@ impl Tracker {
             }
             None => self.begin(endpoint),
         };
+        // Of one that was seen in one place alone, nothing more will be known.
+        if endpoint.why == Why::Unstored as u32 && key == endpoint.id {
+            self.conclude(key, Outcome::Unknown, now);
+            self.forget(key);
+            return;
+        }
         self.settle(key, now, truth);
     }
 
@@ -312,6 +326,9 @@ impl Tracker {
         self.books.views += 1;
         if endpoint.why == Why::Unstored as u32 {
             endpoint.missed |= missed::STORE;
+            if endpoint.missed & missed::ROOM != 0 {
+                self.note_refused(endpoint.flow.client);
+            }
         }
         let session = self.sessions.of(&endpoint);
         if session.ignored {

@@ -93,6 +93,7 @@ impl Tracker {
         );
         if outcome.is_failure() {
             self.set_timer(told.key, Some((told.decided_at + REMEMBERED).max(now)));
+            self.remember(endpoint.flow.client, told.decided_at, told.key);
         }
     }
 }

@@ -182,10 +182,10 @@ impl Losses {
         for (giver, count) in &given.unknown {
             let meaning = match giver {
                 Giver::Client(address) => format!(
-                    "endpoints of the client {address} are unknown: it has more of them at a time than its share"
+                    "endpoints of the client {address} are unknown: it had its share of the room already"
                 ),
                 Giver::Server(address) => format!(
-                    "endpoints of the server {address} are unknown: it has more of them at a time than its share"
+                    "endpoints of the server {address} are unknown: it had more than its share of the room"
                 ),
                 Giver::Everybody => {
                     "endpoints are unknown: there are more at a time than there is room for".into()

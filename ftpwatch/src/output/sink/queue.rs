@@ -20,7 +20,7 @@ const BYTES: usize = 4 << 20;
 
 /// How long whoever watches waits in all for a queue that is full, until it is empty again: a burst is written in less, and
 /// what goes by meanwhile waits in the kernel's ring.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What such a thread does needs little.
 const STACK: usize = 128 << 10;
