@@ -101,6 +101,8 @@ pub struct Ledger {
     pub process: u64,
     /// When it began: seconds since 1970.
     pub started_at: u64,
+    /// How far what it says can be relied on: the number of its state.
+    pub state: u64,
     /// Its network namespace's number.
     pub namespace: u64,
     /// Control connections that are over.

@@ -8,6 +8,9 @@ use serde::Serialize;
 /// How long nobody may have looked for news before it counts as blindness: the loop looks once a second.
 pub const SILENCE: Duration = Duration::from_secs(10);
 
+/// For how long a loss degrades what is reported. What it touched is `unknown`, and what comes later is as good as before.
+pub const LATELY: Duration = Duration::from_secs(600);
+
 /// How far what is reported can be relied on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -42,7 +45,7 @@ pub struct Vitals {
     pub interfaces: usize,
     /// How many are not, and were asked for by name.
     pub missing: usize,
-    /// How much was lost so far.
+    /// How much was lost lately: see [`LATELY`].
     pub lost: u64,
     /// How many sums of the books do not hold.
     pub unbalanced: usize,
@@ -77,7 +80,10 @@ impl Health {
                 State::Degraded,
                 format!("books that do not balance: {}", vitals.unbalanced),
             ),
-            Vitals { lost: 1.., .. } => (State::Degraded, format!("{} losses", vitals.lost)),
+            Vitals { lost: 1.., .. } => (
+                State::Degraded,
+                format!("{} losses, the last within ten minutes", vitals.lost),
+            ),
             _ => (State::Ok, String::new()),
         };
         Self { state, reason }
@@ -118,7 +124,10 @@ mod tests {
 
     #[test]
     fn a_loss_degrades() {
-        assert_eq!(said(Vitals { lost: 3, ..FINE }, NOW), "degraded: 3 losses");
+        assert_eq!(
+            said(Vitals { lost: 3, ..FINE }, NOW),
+            "degraded: 3 losses, the last within ten minutes"
+        );
     }
 
     #[test]

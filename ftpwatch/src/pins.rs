@@ -17,8 +17,8 @@ pub const ROOT: &str = "/sys/fs/bpf/ftpwatch";
 
 pub(crate) const STATUS: &str = "\
 Exit status:
-  0  it runs, and nothing was lost
-  1  it does not run, or something was lost
+  0  it runs, and its state is ok
+  1  it does not run, or its state is degraded or blind
   2  bad usage
   3  nothing is pinned, or it may not be looked at";
 

@@ -294,7 +294,7 @@ impl<'a> Watch<'a> {
         Vitals {
             interfaces: watched.len(),
             missing: named.iter().filter(|name| !watched.contains(name)).count(),
-            lost: self.losses.total(),
+            lost: self.losses.lately(),
             unbalanced: self.sums.iter().filter(|sum| !sum.holds).count(),
         }
     }
@@ -412,8 +412,9 @@ impl<'a> Watch<'a> {
         let taken = self.kernel.taken();
         let audit = self.auditor.audit(&before, &after, taken, &self.tracker);
         self.sums = sums(&audit).into();
+        let state = self.health().state;
         if let Some(keeper) = &mut self.keeper {
-            keeper.note_audit(audit);
+            keeper.note_audit(audit, state);
         }
     }
 
@@ -594,7 +595,7 @@ impl<'a> Watch<'a> {
         // What outputs did not take in before the end is lost, too.
         let health = Health::judge(
             &Vitals {
-                lost: self.losses.total(),
+                lost: self.losses.lately(),
                 ..vitals
             },
             Duration::ZERO,

@@ -518,7 +518,7 @@ fn status_tells_each_state() {
     scene.wait_for_outcomes(1);
     let (status, code) = scene.status();
     assert_eq!(code, 0, "{status}");
-    assert_eq!(status["state"], "running");
+    assert_eq!(status["state"], "ok");
     assert_eq!(status["interfaces"][0]["name"], "s0");
     assert_eq!(status["interfaces"][0]["hook"], "tcx");
     assert_eq!(status["books"]["endpoints"], 2);

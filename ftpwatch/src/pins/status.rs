@@ -10,6 +10,7 @@ use crate::{
     balance::{Sum, sums},
     error::Error,
     escape::printable,
+    health::State,
     source::kernel::pin::{self, Contents, links::Links},
     tracker::Outcome,
     watch::KINDS_OF_LOSS,
@@ -19,7 +20,7 @@ use crate::{
 #[derive(Debug, Serialize)]
 pub struct Status {
     schema: u32,
-    /// `running`, or `detached` where the kernel half goes on by itself.
+    /// `ok`, `degraded` or `blind`; `detached` where the kernel half goes on by itself.
     state: &'static str,
     pid: Option<i32>,
     started_at: String,
@@ -117,7 +118,10 @@ impl Status {
         let losses = KINDS_OF_LOSS.into_iter().zip(ledger.losses);
         Self {
             schema: 1,
-            state: if pid.is_some() { "running" } else { "detached" },
+            state: match pid {
+                Some(_) => state(ledger),
+                None => "detached",
+            },
             pid,
             started_at: started(ledger),
             interfaces,
@@ -147,16 +151,22 @@ impl Status {
         }
     }
 
-    /// Whether it runs, and lost nothing.
+    /// Whether it runs, and all is well.
     pub fn is_fine(&self) -> bool {
-        let balanced = self.balance.iter().all(|sum| sum.holds);
-        self.pid.is_some() && balanced && self.losses.is_empty() && !self.interfaces.is_empty()
+        self.state == State::Ok.name()
     }
 
     /// One object, in a line.
     pub fn json(&self) -> String {
         serde_json::to_string(self).map_or_else(|error| error.to_string(), |text| text + "\n")
     }
+}
+
+/// What the process that runs says of itself.
+fn state(ledger: &Ledger) -> &'static str {
+    let state = usize::try_from(ledger.state).ok();
+    let state = state.and_then(|at| State::ALL.get(at));
+    state.copied().unwrap_or(State::Blind).name()
 }
 
 fn started(ledger: &Ledger) -> String {
@@ -183,8 +193,8 @@ impl fmt::Display for Status {
         match self.pid {
             Some(pid) => writeln!(
                 f,
-                "state       running, process {pid}, since {}",
-                self.started_at
+                "state       {}, process {pid}, since {}",
+                self.state, self.started_at
             )?,
             None => writeln!(
                 f,

@@ -13,6 +13,7 @@ use ftpwatch_common::{
 use super::losses::Losses;
 use crate::{
     clock::monotonic_now,
+    health::State,
     source::kernel::{
         Maps,
         pin::{Memory, namespace},
@@ -116,9 +117,10 @@ impl Keeper {
         }
     }
 
-    /// The books were looked at.
-    pub const fn note_audit(&mut self, audit: Audit) {
+    /// The books were looked at, and this is how far they can be relied on.
+    pub const fn note_audit(&mut self, audit: Audit, state: State) {
         self.ledger.audit = audit;
+        self.ledger.state = state as u64;
     }
 
     /// All that there was to report is reported.

@@ -1,12 +1,13 @@
 //! What was lost, and what it means for what is reported.
 
-use std::io;
+use std::{io, time::Instant};
 
 use ftpwatch_common::counter::{COUNTERS, Counter};
 
 use crate::{
     error::Error,
     escape::printable,
+    health::LATELY,
     output::Dropped,
     report::LossReport,
     tracker::{Given, Giver},
@@ -103,6 +104,9 @@ pub struct Losses {
     others: Vec<(u64, String)>,
     /// All of it, in the kernel half and outside, by [`KINDS`].
     totals: [u64; KINDS.len()],
+    /// When something was last lost, and how much since it was last quiet for long.
+    last: Option<Instant>,
+    lately: u64,
     unattached: Vec<String>,
 }
 
@@ -251,6 +255,8 @@ impl Losses {
         if let Some(at) = KINDS.iter().position(|kind| *kind == what) {
             self.totals[at] = self.totals[at].saturating_add(count);
         }
+        self.lately = self.lately().saturating_add(count);
+        self.last = Some(Instant::now());
         self.reports.push(LossReport {
             what,
             count,
@@ -260,13 +266,14 @@ impl Losses {
         });
     }
 
-    /// How much was lost so far.
+    /// How much was lost lately.
     #[must_use]
-    pub fn total(&self) -> u64 {
-        self.totals.iter().sum()
+    pub fn lately(&self) -> u64 {
+        let is_late = self.last.is_some_and(|last| last.elapsed() < LATELY);
+        if is_late { self.lately } else { 0 }
     }
 
-    /// The same, by [`KINDS`].
+    /// How much was lost so far, by [`KINDS`].
     #[must_use]
     pub const fn totals(&self) -> [u64; KINDS.len()] {
         self.totals

@@ -173,7 +173,13 @@ fn readiness_and_health_say_why() {
     served.publish(WELL, Duration::ZERO);
     assert_eq!(said("/-/ready"), (200, "ok\n".to_owned()));
     served.publish(Vitals { lost: 7, ..WELL }, Duration::ZERO);
-    assert_eq!(said("/-/ready"), (200, "degraded: 7 losses\n".to_owned()));
+    assert_eq!(
+        said("/-/ready"),
+        (
+            200,
+            "degraded: 7 losses, the last within ten minutes\n".to_owned()
+        )
+    );
     served.publish(WELL, SILENCE + Duration::from_secs(1));
     let (status, why) = said("/-/healthy");
     assert_eq!(status, 503);
