@@ -28,7 +28,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long watching waits for them where each result has to be written before the next process may take it for told.
-const MOMENT: Duration = Duration::from_millis(20);
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// How long an output that goes on losing results is not spoken of again.
 const PAUSE: Duration = Duration::from_secs(60);
