@@ -5,6 +5,7 @@
 //! → [`report`] → [`output`].
 
 pub mod address;
+pub mod balance;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -8,6 +8,7 @@ mod compare;
 mod facts;
 mod guesses;
 mod outcome;
+mod room;
 mod session;
 mod settle;
 
@@ -25,6 +26,7 @@ use ipnet::IpNet;
 pub use books::Books;
 pub use facts::{Facts, Views};
 pub use outcome::{Outcome, SECOND, Terms, Verdict, decide};
+pub use room::{Given, Giver};
 pub use session::{Session, Visibility};
 
 use crate::{
@@ -32,6 +34,7 @@ use crate::{
     history::{History, Known, Pattern},
 };
 use guesses::Guesses;
+use room::Room;
 use session::Sessions;
 
 /// How long a failure is remembered, for a connection that comes after all.
@@ -116,6 +119,7 @@ struct Watched {
 #[derive(Debug)]
 pub struct Tracker {
     timeout: u64,
+    room: Room,
     books: Books,
     sessions: Sessions,
     history: History,
@@ -137,6 +141,7 @@ impl Tracker {
     pub fn new(timeout: u64) -> Self {
         Self {
             timeout,
+            room: Room::default(),
             books: Books::default(),
             sessions: Sessions::default(),
             history: History::default(),
@@ -240,6 +245,23 @@ impl Tracker {
         self.retired.extend(self.sessions.expire(now));
     }
 
+    /// There were so many endpoints of which nothing is known but that they were advertised: there was no room for them,
+    /// nor for the news of them.
+    pub const fn note_untold(&mut self, count: u64) {
+        self.books.endpoints += count;
+        self.books.outcomes[Outcome::Unknown as usize] += count;
+    }
+
+    /// How many endpoints have no outcome yet, counted one by one: see [`Books::pending`].
+    #[must_use]
+    pub fn pending(&self) -> u64 {
+        let undecided = self
+            .endpoints
+            .values()
+            .filter(|watched| watched.outcome.is_none());
+        undecided.count() as u64
+    }
+
     /// Whether an endpoint on `port` is being followed, other than the one that `control` has advertised.
     #[must_use]
     pub fn is_advertised_to_others(&self, port: u16, control: u64) -> bool {
@@ -285,6 +307,7 @@ impl Tracker {
     /// An endpoint that was not known: a new one, or another view of one that was seen on the other side
     /// of an address translation.
     fn begin(&mut self, mut endpoint: Endpoint) -> u64 {
+        self.books.views += 1;
         if endpoint.why == Why::Unstored as u32 {
             endpoint.missed |= missed::STORE;
         }

@@ -162,7 +162,10 @@ impl Store for Maps {
             endpoint.why = Why::Unstored as u32;
         }
         trace::advertised(endpoint);
-        self.tell_endpoint(endpoint);
+        // A guess that nobody hears of is none.
+        if !tell::<Endpoint>(endpoint) && !stored && !endpoint.is_guessed() {
+            self.count(Counter::Untold);
+        }
         stored
     }
 
@@ -224,12 +227,7 @@ impl Store for Maps {
 
     #[inline(always)]
     fn tell_endpoint(&self, endpoint: &Endpoint) {
-        if NEWS
-            .output::<Endpoint>(endpoint, news::flags(self.now()))
-            .is_err()
-        {
-            self.count(Counter::RingFull);
-        }
+        tell::<Endpoint>(endpoint);
     }
 
     #[inline(always)]
@@ -240,12 +238,7 @@ impl Store for Maps {
         // SAFETY: the scratch space is this processor's own, and `session` is used here alone.
         let session = unsafe { &mut (*scratch).session };
         fill(session);
-        if NEWS
-            .output::<Session>(&*session, news::flags(self.now()))
-            .is_err()
-        {
-            self.count(Counter::RingFull);
-        }
+        tell::<Session>(session);
     }
 
     #[inline(always)]
@@ -256,12 +249,7 @@ impl Store for Maps {
         // SAFETY: the scratch space is this processor's own, and `line` is used here alone.
         let line = unsafe { &mut (*scratch).line };
         fill(line);
-        if NEWS
-            .output::<Line>(&*line, news::flags(self.now()))
-            .is_err()
-        {
-            self.count(Counter::RingFull);
-        }
+        tell::<Line>(line);
     }
 
     #[inline(always)]
@@ -305,4 +293,15 @@ impl Store for Maps {
     fn end(&self, control: &mut Control, how: GiveUp) {
         outline::end(control, how as u32);
     }
+}
+
+/// Sends a record. Counts it, and once more when there is no room.
+#[inline(always)]
+fn tell<R: bytemuck::Pod>(record: &R) -> bool {
+    let told = NEWS.output::<R>(record, news::flags(Maps.now())).is_ok();
+    if !told {
+        Maps.count(Counter::RingFull);
+    }
+    Maps.count(Counter::Records);
+    told
 }

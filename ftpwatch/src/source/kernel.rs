@@ -56,6 +56,8 @@ pub struct Kernel {
     /// There were news the last time.
     busy: bool,
     ring_peak: u64,
+    /// Records taken out of the ring, of whatever form.
+    taken: u64,
     truth: Maps,
     ebpf: Ebpf,
 }
@@ -105,6 +107,7 @@ impl Kernel {
             log: None,
             busy: true,
             ring_peak: 0,
+            taken: 0,
             truth,
             ebpf,
         })
@@ -186,6 +189,7 @@ impl Kernel {
         self.busy = false;
         while let Some(item) = ring.next() {
             self.busy = true;
+            self.taken += 1;
             bytes += ring_bytes(item.len());
             match Record::parse(&item) {
                 Some(record) => each(record, &mut self.truth),
@@ -200,6 +204,12 @@ impl Kernel {
     #[must_use]
     pub const fn ring_peak(&self) -> u64 {
         self.ring_peak
+    }
+
+    /// How many records were taken out of the ring so far.
+    #[must_use]
+    pub const fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// To be called once [`Self::drain`] found nothing more.

@@ -365,6 +365,7 @@ impl Store for Memory {
     }
 
     fn tell_endpoint(&self, endpoint: &Endpoint) {
+        self.count(Counter::Records);
         self.news
             .borrow_mut()
             .push_back(Record::Endpoint(*endpoint));
@@ -373,12 +374,14 @@ impl Store for Memory {
     fn tell_session(&self, fill: impl FnOnce(&mut Session)) {
         let mut session = Session::zeroed();
         fill(&mut session);
+        self.count(Counter::Records);
         self.news.borrow_mut().push_back(Record::Session(session));
     }
 
     fn tell_line(&self, fill: impl FnOnce(&mut Line)) {
         let mut line = Line::zeroed();
         fill(&mut line);
+        self.count(Counter::Records);
         self.news.borrow_mut().push_back(Record::Line(line));
     }
 
