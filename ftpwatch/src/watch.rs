@@ -4,6 +4,7 @@ mod listeners;
 mod losses;
 mod reload;
 mod room;
+mod selftest;
 mod service;
 
 use std::{
@@ -34,6 +35,7 @@ use listeners::{Listeners, has_moved_on};
 pub use losses::KINDS as KINDS_OF_LOSS;
 use losses::Losses;
 use room::give_back;
+use selftest::SelfTest;
 use service::Service;
 
 /// How often interfaces and losses are looked at.
@@ -120,6 +122,7 @@ struct Watch<'a> {
     losses: Losses,
     listeners: Listeners,
     service: Service,
+    self_test: SelfTest,
     metrics: Option<Metrics>,
     entries: Entries,
     started: Instant,
@@ -175,12 +178,14 @@ impl<'a> Watch<'a> {
             losses: Losses::default(),
             listeners: Listeners::new(analysis.control_ports()),
             service: Service::of_environment(),
+            self_test: SelfTest::default(),
             metrics,
             entries: Entries::default(),
             started: Instant::now(),
             compared: Instant::now(),
             shown: 0,
         };
+        watch.test_itself();
         watch.publish();
         give_back();
         watch.say_ready()?;
@@ -214,6 +219,7 @@ impl<'a> Watch<'a> {
                 () = Signals::reload(&mut signals.hangup) => self.reload(),
                 _ = tick.tick() => {
                     self.look_around();
+                    self.test_itself_if_due();
                     let health = self.health();
                     self.service.say_alive(&self.reporter, self.tracker.books(), &health);
                 }
@@ -238,6 +244,7 @@ impl<'a> Watch<'a> {
             interfaces: watched.len(),
             missing: named.iter().filter(|name| !watched.contains(name)).count(),
             lost: self.losses.total(),
+            failure: self.self_test.failure,
         }
     }
 
