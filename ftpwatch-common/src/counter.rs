@@ -30,6 +30,8 @@ pub enum Counter {
     PassiveReplies,
     /// Records for the ring buffer, with those that found no room.
     Records,
+    /// Endpoints that were not stored, since their client had its share of the map: reported as `unknown`.
+    ShareExceeded,
     /// Endpoints that found no room in their map, and whose record found none in the ring buffer: nobody heard of them.
     Untold,
     /// Control segments whose payload was read.
@@ -82,6 +84,7 @@ impl Counter {
         (Self::GuessesFull, "guesses_full"),
         (Self::PassiveReplies, "passive_replies"),
         (Self::Records, "records"),
+        (Self::ShareExceeded, "share_exceeded"),
         (Self::Untold, "untold"),
         (Self::Scanned, "scanned"),
         (Self::Empty, "empty"),

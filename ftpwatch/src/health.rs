@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::source::kernel::Failure;
@@ -10,7 +11,7 @@ use crate::source::kernel::Failure;
 pub const SILENCE: Duration = Duration::from_secs(10);
 
 /// How far what is reported can be relied on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// All that went by was seen.
@@ -47,6 +48,8 @@ pub struct Vitals {
     pub lost: u64,
     /// Why the last self-test failed, if it did.
     pub failure: Option<Failure>,
+    /// How many sums of the books do not hold.
+    pub unbalanced: usize,
 }
 
 /// The state, and why.
@@ -76,6 +79,12 @@ impl Health {
                 State::Degraded,
                 format!("interfaces that are not there: {}", vitals.missing),
             ),
+            Vitals {
+                unbalanced: 1.., ..
+            } => (
+                State::Degraded,
+                format!("books that do not balance: {}", vitals.unbalanced),
+            ),
             Vitals { lost: 1.., .. } => (State::Degraded, format!("{} losses", vitals.lost)),
             _ => (State::Ok, String::new()),
         };
@@ -103,6 +112,7 @@ mod tests {
         missing: 0,
         lost: 0,
         failure: None,
+        unbalanced: 0,
     };
 
     fn said(vitals: Vitals, silence: Duration) -> String {
@@ -121,6 +131,15 @@ mod tests {
     }
 
     #[test]
+    fn books_that_do_not_balance_degrade() {
+        let vitals = Vitals {
+            unbalanced: 2,
+            ..FINE
+        };
+        assert_eq!(said(vitals, NOW), "degraded: books that do not balance: 2");
+    }
+
+    #[test]
     fn a_named_interface_that_is_gone_degrades() {
         let vitals = Vitals { missing: 1, ..FINE };
         assert_eq!(
@@ -136,6 +155,7 @@ mod tests {
             missing: 1,
             lost: 9,
             failure: None,
+            unbalanced: 1,
         };
         assert_eq!(said(vitals, NOW), "blind: no interface is watched");
     }

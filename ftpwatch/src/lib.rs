@@ -5,6 +5,7 @@
 //! → [`report`] → [`output`].
 
 pub mod address;
+pub mod alarms;
 pub mod balance;
 pub mod cli;
 pub mod clock;
@@ -21,6 +22,7 @@ pub mod host;
 pub mod manual;
 pub mod metrics;
 pub mod output;
+pub mod pins;
 pub mod probe;
 pub mod read;
 pub mod report;

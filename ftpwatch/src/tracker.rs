@@ -3,6 +3,7 @@
 //! The kernel's maps, a capture's tables or a test stand behind [`Truth`]: before the tracker reports that
 //! something did not come, it asks there. What it is told in between is news, and news may be lost.
 
+mod adopt;
 mod books;
 mod compare;
 mod facts;
@@ -16,7 +17,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
 use ftpwatch_common::{
-    address::Flow,
+    ROOM,
+    address::{Address, Flow},
     endpoint::{Endpoint, missed},
     engine::Request,
     record::{About, Line, Record, Session as SessionNews, Why},
@@ -34,7 +36,6 @@ use crate::{
     history::{History, Known, Pattern},
 };
 use guesses::Guesses;
-use room::Room;
 use session::Sessions;
 
 /// How long a failure is remembered, for a connection that comes after all.
@@ -119,7 +120,13 @@ struct Watched {
 #[derive(Debug)]
 pub struct Tracker {
     timeout: u64,
-    room: Room,
+    /// How many endpoints the store has room for.
+    room: usize,
+    /// Failures that are remembered, by client, the oldest first.
+    remembered: HashMap<Address, BTreeSet<(u64, u64)>, RandomState>,
+    /// Endpoints that the store refused, by client, and failures forgotten for room, since that was last asked.
+    refused: HashMap<Address, u64, RandomState>,
+    forgotten: u64,
     books: Books,
     sessions: Sessions,
     history: History,
@@ -141,7 +148,10 @@ impl Tracker {
     pub fn new(timeout: u64) -> Self {
         Self {
             timeout,
-            room: Room::default(),
+            room: ROOM as usize,
+            remembered: HashMap::default(),
+            refused: HashMap::default(),
+            forgotten: 0,
             books: Books::default(),
             sessions: Sessions::default(),
             history: History::default(),
@@ -301,6 +311,12 @@ impl Tracker {
             }
             None => self.begin(endpoint),
         };
+        // Of one that was seen in one place alone, nothing more will be known.
+        if endpoint.why == Why::Unstored as u32 && key == endpoint.id {
+            self.conclude(key, Outcome::Unknown, now);
+            self.forget(key);
+            return;
+        }
         self.settle(key, now, truth);
     }
 
@@ -310,6 +326,9 @@ impl Tracker {
         self.books.views += 1;
         if endpoint.why == Why::Unstored as u32 {
             endpoint.missed |= missed::STORE;
+            if endpoint.missed & missed::ROOM != 0 {
+                self.note_refused(endpoint.flow.client);
+            }
         }
         let session = self.sessions.of(&endpoint);
         if session.ignored {

@@ -9,11 +9,15 @@ mod packets;
 use std::fs;
 
 use aya::maps::{Array, Map, MapData};
-use ftpwatch::balance::{Counted, balance};
+use ftpwatch::balance::{Auditor, sums};
 use ftpwatch::clock::monotonic_now;
-use ftpwatch::source::kernel::{Failure, Hook, Kernel, Settings, host};
+use ftpwatch::source::kernel::{Failure, Hook, Interface, Kernel, Room, Settings, host};
 use ftpwatch::tracker::Tracker;
-use ftpwatch_common::{counter::COUNTERS, record::Record};
+use ftpwatch_common::{
+    counter::{COUNTERS, Counter},
+    packet::Link,
+    record::Record,
+};
 use lab::frames::Frames;
 use lab::netns::{Namespace, cable};
 use lab::watch::{self, Watch};
@@ -59,7 +63,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(hook: Hook, room: Option<u32>) -> Self {
+    fn new(hook: Hook, room: Room) -> Self {
         let (server, client) = (Namespace::new("server"), Namespace::new("client"));
         cable((&server, "s0"), (&client, "c0"));
         let frames = client.enter(|| Frames::onto("c0")).expect("a cable");
@@ -71,16 +75,20 @@ impl Stage {
         let settings = Settings {
             control_ports: vec![CONTROL_PORT],
             hook,
+            room,
             log: false,
         };
-        let mut kernel = Kernel::load_with_room(&settings, room).expect("it can be loaded");
+        let mut kernel = Kernel::load(&settings).expect("it can be loaded");
         drop(context);
-        // One without Ethernet headers, too.
-        server.ip("tuntap add dev t0 mode tun\nlink set t0 up");
         server.enter(|| {
             let interfaces = host().expect("a host").interfaces;
-            for name in ["s0", "t0"] {
-                kernel.attach(&interfaces[name]).expect("it can be watched");
+            // The program for links without Ethernet headers, where nothing goes by.
+            let without = Interface {
+                link: Link::Ip,
+                ..interfaces["lo"].clone()
+            };
+            for interface in [&interfaces["s0"], &without] {
+                kernel.attach(interface).expect("it can be watched");
             }
         });
         Self {
@@ -107,7 +115,7 @@ impl Stage {
 #[ignore = "needs root: cargo xtask test"]
 fn nothing_of_it_is_left() {
     for hook in [Hook::Tcx, Hook::Clsact, Hook::Xdp] {
-        let mut stage = Stage::new(hook, None);
+        let mut stage = Stage::new(hook, Room::default());
         let mut records = Vec::new();
         for _ in 0..3 {
             assert_eq!(stage.test(&mut records), Ok(()), "{hook:?}");
@@ -123,7 +131,7 @@ fn nothing_of_it_is_left() {
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn the_books_balance_with_it() {
-    let mut stage = Stage::new(Hook::Tcx, None);
+    let mut stage = Stage::new(Hook::Tcx, Room::default());
     let mut tracker = Tracker::new(1_000_000_000);
     let mut talk = Conversation::new(Family::V4);
     let mut packets = Vec::from(talk.opening());
@@ -144,8 +152,9 @@ fn the_books_balance_with_it() {
         let done = before == after && tracker.books().endpoints == 1;
         done.then_some(after)
     });
-    let counted = Counted::now(&tracker, stage.kernel.taken());
-    for sum in balance(&at_end, &at_end, &counted, 0) {
+    let taken = stage.kernel.taken();
+    let audit = Auditor::new(0, false).audit(&at_end, &at_end, taken, &tracker);
+    for sum in sums(&audit) {
         assert!(sum.holds, "{sum}");
     }
     assert_eq!(stage.kernel.truth().controls().len(), 1);
@@ -155,7 +164,7 @@ fn the_books_balance_with_it() {
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn a_program_that_sees_nothing_is_found_out() {
-    let mut stage = Stage::new(Hook::Auto, None);
+    let mut stage = Stage::new(Hook::Auto, Room::default());
     let mut ports = control_ports_of(&mut stage.kernel);
     let mut records = Vec::new();
     set_control_port(&mut ports, CONTROL_PORT, false);
@@ -183,7 +192,7 @@ fn control_ports_of(kernel: &mut Kernel) -> Array<MapData, ControlPorts> {
 #[ignore = "needs root: cargo xtask test"]
 fn full_maps_are_no_failure() {
     const ROOM: u16 = 8;
-    let mut stage = Stage::new(Hook::Tcx, Some(ROOM.into()));
+    let mut stage = Stage::new(Hook::Tcx, Room::new(ROOM.into(), ROOM.into()));
     let mut records = Vec::new();
     for number in 0..2 * ROOM {
         let mut talk = Conversation::new(Family::V4);
@@ -195,7 +204,7 @@ fn full_maps_are_no_failure() {
     }
     lab::wait_until("the map is full", lab::SOON, || {
         let counters = stage.kernel.truth().counters();
-        (counters[ftpwatch_common::counter::Counter::ControlsFull as usize] > 0).then_some(())
+        (counters[Counter::ControlsFull as usize] > 0).then_some(())
     });
     assert_eq!(stage.test(&mut records), Ok(()));
 }

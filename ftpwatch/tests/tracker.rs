@@ -10,7 +10,7 @@ mod scenarios;
 use std::collections::HashMap;
 use std::fmt;
 
-use ftpwatch::balance::{Counted, balance};
+use ftpwatch::balance::{Auditor, sums};
 use ftpwatch::source::memory::Memory;
 use ftpwatch::tracker::{Case, Event, Outcome, SECOND, Tracker};
 use ftpwatch_common::counter::Counter;
@@ -106,8 +106,8 @@ impl Stage {
     fn audit(&self) {
         let mut counters = self.memory.counters();
         counters[Counter::RingFull as usize] = self.lost;
-        let counted = Counted::now(&self.tracker, self.heard);
-        for sum in balance(&counters, &counters, &counted, 1) {
+        let audit = Auditor::new(1, false).audit(&counters, &counters, self.heard, &self.tracker);
+        for sum in sums(&audit) {
             assert!(sum.holds, "{sum}");
         }
     }

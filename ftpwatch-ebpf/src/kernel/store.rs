@@ -5,7 +5,7 @@ use aya_ebpf::{
     helpers::{bpf_get_smp_processor_id, bpf_jiffies64, bpf_ktime_get_ns},
 };
 use ftpwatch_common::{
-    address::{Flow, IndexKey, Pair},
+    address::{Address, Flow, IndexKey, Pair},
     control::Control,
     counter::Counter,
     endpoint::{Endpoint, GiveUp},
@@ -16,7 +16,7 @@ use ftpwatch_common::{
 use super::{
     gate,
     lock::{Held, add},
-    maps::{BLIND, CONTROLS, ENDPOINTS, IDS, INDEX, NEWS, SCRATCH, TALLY},
+    maps::{BLIND, CONTROLS, ENDPOINTS, IDS, INDEX, NEWS, SCRATCH, SHARES, TALLY, endpoint_share},
     news, outline,
     scan::scan_early,
     trace,
@@ -157,16 +157,46 @@ impl Store for Maps {
         let stored = ENDPOINTS
             .insert(endpoint.id, &*endpoint, u64::from(BPF_NOEXIST))
             .is_ok();
-        if !stored {
-            self.count(Counter::EndpointsFull);
-            endpoint.why = Why::Unstored as u32;
-        }
         trace::advertised(endpoint);
-        // A guess that nobody hears of is none.
-        if !tell::<Endpoint>(endpoint) && !stored && !endpoint.is_guessed() {
-            self.count(Counter::Untold);
+        if stored {
+            tell::<Endpoint>(endpoint);
+        } else {
+            self.count(Counter::EndpointsFull);
+            tell_unstored(endpoint);
         }
         stored
+    }
+
+    #[inline(always)]
+    fn refuse_endpoint(&self, endpoint: &mut Endpoint) {
+        self.count(Counter::ShareExceeded);
+        tell_unstored(endpoint);
+    }
+
+    #[inline(always)]
+    fn take_share(&self, client: &Address) -> bool {
+        match SHARES.get_ptr_mut(client) {
+            Some(endpoints) => {
+                // SAFETY: the value is one word, so it is never read half written.
+                if unsafe { *endpoints } >= u64::from(endpoint_share()) {
+                    return false;
+                }
+                add(endpoints, 1);
+            }
+            // That there is no room for a client is no reason to keep anything from it.
+            None => drop(SHARES.insert(client, 1, u64::from(BPF_ANY))),
+        }
+        true
+    }
+
+    #[inline(always)]
+    fn give_share(&self, client: &Address) {
+        if let Some(endpoints) = SHARES.get_ptr_mut(client) {
+            // SAFETY: the value is one word, so it is never read half written.
+            if unsafe { *endpoints } > 0 {
+                add(endpoints, -1);
+            }
+        }
     }
 
     #[inline(always)]
@@ -292,6 +322,16 @@ impl Store for Maps {
     #[inline(always)]
     fn end(&self, control: &mut Control, how: GiveUp) {
         outline::end(control, how as u32);
+    }
+}
+
+/// Sends an endpoint that is in no map.
+#[inline(always)]
+fn tell_unstored(endpoint: &mut Endpoint) {
+    endpoint.why = Why::Unstored as u32;
+    // A guess that nobody hears of is none.
+    if !tell::<Endpoint>(endpoint) && !endpoint.is_guessed() {
+        Maps.count(Counter::Untold);
     }
 }
 

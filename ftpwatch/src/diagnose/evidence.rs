@@ -36,7 +36,7 @@ const MISSED: [(u32, &str); 9] = [
     (missed::CONTENDED, "a packet could not be taken in"),
     (
         missed::ROOM,
-        "more endpoints at a time than there is room for: this one had to make room",
+        "more endpoints at a time than there is room for: its client had its share, or it made room for others",
     ),
 ];
 

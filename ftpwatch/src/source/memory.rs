@@ -16,7 +16,7 @@ use std::{
 use bytemuck::Zeroable;
 use foldhash::fast::RandomState;
 use ftpwatch_common::{
-    address::{Flow, IndexKey, Pair, WirePort},
+    address::{Address, Flow, IndexKey, Pair, WirePort},
     control::{Control, HELD_BYTES},
     counter::{COUNTERS, Counter},
     endpoint::{Endpoint, GiveUp},
@@ -324,6 +324,15 @@ impl Store for Memory {
         self.tell_endpoint(endpoint);
         true
     }
+
+    // There is always room.
+    fn refuse_endpoint(&self, _: &mut Endpoint) {}
+
+    fn take_share(&self, _: &Address) -> bool {
+        true
+    }
+
+    fn give_share(&self, _: &Address) {}
 
     fn remove_endpoint(&self, id: u64) {
         self.endpoints.borrow_mut().remove(&id);

@@ -1,13 +1,19 @@
 //! The store's room, and who gives when it runs out.
 //!
-//! As long as there is room everybody has what he needs. When it runs short, failures that are only remembered for a
-//! connection that may come after all are forgotten, the oldest first. Where that is not enough, whoever has more than a
-//! share gives; and where nobody has, the oldest. So one client that asks for a hundred thousand endpoints, or one server
-//! that nobody can connect to, does not blind ftpwatch to the others.
+//! The store itself keeps a client from having more than a share of it. Here, failures that are only remembered for a
+//! connection that may come after all are forgotten where a client has many of them, and where room runs short: the oldest
+//! first. Where that is not enough, a server that has more than its share gives; and where none has, the oldest. So neither one
+//! client that asks for a hundred thousand endpoints, nor one server that nobody can connect to, blinds ftpwatch to the
+//! others.
 
-use std::{cmp::Reverse, collections::HashMap, net::IpAddr};
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, hash_map::Entry},
+    mem,
+    net::IpAddr,
+};
 
-use ftpwatch_common::{ROOM, address::Address};
+use ftpwatch_common::address::Address;
 
 use super::{Outcome, Tracker};
 
@@ -16,31 +22,16 @@ use super::{Outcome, Tracker};
 const HIGH: (usize, usize) = (3, 4);
 const LOW: (usize, usize) = (5, 8);
 
-/// A client's share, when it comes to that, of what is in use.
-const CLIENT: (usize, usize) = (1, 4);
-/// A server's.
+/// How much of the store a client's failures may have: half of its share.
+const REMEMBERED: (usize, usize) = (1, 8);
+
+/// A server's share of the store, when it comes to that.
 const SERVER: (usize, usize) = (1, 2);
-
-/// How many endpoints the store has room for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room(pub usize);
-
-impl Default for Room {
-    fn default() -> Self {
-        Self(ROOM as usize)
-    }
-}
-
-impl Room {
-    const fn part(self, (numerator, denominator): (usize, usize)) -> usize {
-        self.0 / denominator * numerator
-    }
-}
 
 /// Who gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Giver {
-    /// A client with more than its share.
+    /// A client that had its share.
     Client(IpAddr),
     /// A server with more than its share.
     Server(IpAddr),
@@ -60,17 +51,55 @@ pub struct Given {
 impl Tracker {
     /// The store has room for so many endpoints.
     pub const fn set_room(&mut self, endpoints: usize) {
-        self.room = Room(endpoints);
+        self.room = endpoints;
     }
 
-    /// Makes room, if it runs short. Returns what that took.
-    pub fn make_room(&mut self, now: u64) -> Option<Given> {
-        let used = self.known.len();
-        if used <= self.room.part(HIGH) {
-            return None;
+    /// The store had no room for an endpoint of this client's, which has its share.
+    pub(super) fn note_refused(&mut self, client: Address) {
+        *self.refused.entry(client).or_default() += 1;
+    }
+
+    /// A failure of this client's is remembered from now on.
+    pub(super) fn remember(&mut self, client: Address, decided_at: u64, key: u64) {
+        let own = self.remembered.entry(client).or_default();
+        own.insert((decided_at, key));
+        if own.len() > part(self.room, REMEMBERED)
+            && let Some(&(_, oldest)) = own.first()
+        {
+            self.forget(oldest);
+            self.forgotten += 1;
         }
-        let mut given = Given::default();
-        let mut excess = used - self.room.part(LOW);
+    }
+
+    /// It is not any more.
+    pub(super) fn remember_no_more(&mut self, client: Address, decided_at: u64, key: u64) {
+        if let Entry::Occupied(mut own) = self.remembered.entry(client) {
+            own.get_mut().remove(&(decided_at, key));
+            if own.get().is_empty() {
+                own.remove();
+            }
+        }
+    }
+
+    /// Makes room, if it runs short. Returns what was given for room since the last time.
+    pub fn make_room(&mut self, now: u64) -> Option<Given> {
+        let mut given = Given {
+            forgotten: mem::take(&mut self.forgotten),
+            unknown: self
+                .refused
+                .drain()
+                .map(|(client, count)| (Giver::Client(client.ip()), count))
+                .collect(),
+        };
+        given.unknown.sort_unstable();
+        let used = self.known.len();
+        if used > part(self.room, HIGH) {
+            self.make_more_room(used - part(self.room, LOW), now, &mut given);
+        }
+        (given != Given::default()).then_some(given)
+    }
+
+    fn make_more_room(&mut self, mut excess: usize, now: u64, given: &mut Given) {
         for key in self.oldest(|outcome| outcome.is_some_and(Outcome::is_failure)) {
             if excess == 0 {
                 break;
@@ -97,7 +126,6 @@ impl Tracker {
                 given.unknown.push((giver, unknown));
             }
         }
-        Some(given)
     }
 
     /// Those of which `wanted` holds, the oldest first.
@@ -114,28 +142,16 @@ impl Tracker {
     /// Who gives now, and which, up to `excess` of them.
     fn next_giver(&self, excess: usize) -> (Giver, Vec<u64>) {
         let keys = self.oldest(|outcome| outcome.is_none_or(|outcome| !outcome.is_failure()));
-        let client = |key: &u64| self.ends(*key).0;
-        let server = |key: &u64| self.ends(*key).1;
-        let (giver, spare, keys): (_, _, Vec<u64>) = if let Some((address, more)) =
-            beyond(keys.iter().map(client), self.room.part(CLIENT))
-        {
-            let own = keys.into_iter().filter(|key| client(key) == address);
-            (Giver::Client(address.ip()), more, own.collect())
-        } else if let Some((address, more)) =
-            beyond(keys.iter().map(server), self.room.part(SERVER))
-        {
-            let own = keys.into_iter().filter(|key| server(key) == address);
-            (Giver::Server(address.ip()), more, own.collect())
-        } else {
-            (Giver::Everybody, excess, keys)
+        let server = |key: &u64| self.endpoints[key].views.client_side().flow.server;
+        let crowd = beyond(keys.iter().map(server), part(self.room, SERVER));
+        let (giver, spare, keys): (_, _, Vec<u64>) = match crowd {
+            Some((address, more)) => {
+                let own = keys.into_iter().filter(|key| server(key) == address);
+                (Giver::Server(address.ip()), more, own.collect())
+            }
+            None => (Giver::Everybody, excess, keys),
         };
         (giver, keys.into_iter().take(spare.min(excess)).collect())
-    }
-
-    /// The endpoint's client and server.
-    fn ends(&self, key: u64) -> (Address, Address) {
-        let flow = self.endpoints[&key].views.client_side().flow;
-        (flow.client, flow.server)
     }
 
     fn views_of(&self, key: u64) -> usize {
@@ -156,6 +172,10 @@ impl Tracker {
         self.forget(key);
         unknown
     }
+}
+
+const fn part(room: usize, (numerator, denominator): (usize, usize)) -> usize {
+    room / denominator * numerator
 }
 
 /// Whoever occurs most often, if that is more often than `share`; and by how much.

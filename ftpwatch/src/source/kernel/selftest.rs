@@ -17,7 +17,7 @@ use aya::{
 use ftpwatch_common::{
     address::{Address, Flow},
     control::Control,
-    counter::Counter,
+    counter::{COUNTERS, Counter},
     engine::Request,
     packet::Link,
     record::Record,
@@ -116,14 +116,17 @@ impl Kernel {
                 && endpoint.address == Address::v4(SERVER)
                 && endpoint.port == PORT
         });
-        let full = found.is_none() && grown(Counter::EndpointsFull);
+        let refused = [Counter::EndpointsFull, Counter::ShareExceeded]
+            .into_iter()
+            .find(|counter| found.is_none() && grown(*counter));
+        let full = refused.is_some();
         if is_right || full {
             COUNTED
                 .into_iter()
                 .for_each(|counter| self.truth.take_off(counter));
         }
-        if full {
-            self.truth.take_off(Counter::EndpointsFull);
+        if let Some(counter) = refused {
+            self.truth.take_off(counter);
         }
         let retired = self.retire(&[Request {
             endpoint: control.current,
@@ -232,8 +235,19 @@ impl Maps {
         (control.fingerprint == fingerprint).then_some(control)
     }
 
-    /// One of those was the self-test's.
+    /// One of those was a self-test's.
     pub(super) fn take_off(&mut self, counter: Counter) {
         self.own[counter as usize] += 1;
+    }
+
+    /// What self-tests added to the counters, those of earlier processes included.
+    #[must_use]
+    pub const fn tests(&self) -> &[u64; COUNTERS] {
+        &self.own
+    }
+
+    /// Earlier processes' self-tests added this.
+    pub const fn resume_tests(&mut self, tests: &[u64; COUNTERS]) {
+        self.own = *tests;
     }
 }

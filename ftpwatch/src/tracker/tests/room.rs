@@ -2,10 +2,12 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use ftpwatch_common::{endpoint::missed, record::Why};
+
 use super::super::room::{Given, Giver};
 use super::*;
 
-/// Room for so many: beyond 48 somebody gives, until there are 40. A client's share is 16, a server's 32.
+/// Room for so many: beyond 48 somebody gives, until there are 40. A server's share is 32.
 const ROOM: usize = 64;
 
 /// Between these two hosts, one of several.
@@ -18,10 +20,6 @@ fn talk(client: u8, server: u8, number: u16) -> Conversation {
     talk.client_next ^= u32::from(number) << 16 | u32::from(client) << 8 | u32::from(server);
     talk.server_next ^= u32::from(number) << 16 | u32::from(client) << 8 | u32::from(server);
     talk
-}
-
-fn client(number: u8) -> Giver {
-    Giver::Client(Ipv4Addr::new(198, 51, 100, number).into())
 }
 
 fn server(number: u8) -> Giver {
@@ -64,35 +62,52 @@ fn nobody_gives_while_there_is_room() {
     assert!(stage.make_room().is_some());
 }
 
+/// A client may have eight failures remembered, and others theirs.
 #[test]
-fn a_client_with_more_than_its_share_gives_and_nobody_else() {
+fn a_client_has_so_many_failures_remembered() {
     let mut stage = Stage::with_little_room();
-    stage.advertise_to((10..15).map(|other| talk(other, 1, 0)));
-    stage.advertise_to((0..50).map(|number| talk(1, 1, number)));
+    stage.advertise_to((0..12).map(|number| talk(1, 1, number)));
+    stage.advertise_to([talk(2, 1, 0)]);
+    stage.wait(TIMEOUT);
     let given = Given {
-        forgotten: 0,
-        unknown: vec![(client(1), 15)],
+        forgotten: 4,
+        unknown: Vec::new(),
     };
     assert_eq!(stage.make_room(), Some(given));
-    let gave: Vec<u16> = stage
-        .cases()
-        .map(|case| case.views.client_side().port)
-        .collect();
-    assert_eq!(gave, Vec::from_iter(PORT..PORT + 15), "the oldest of it");
-    assert_eq!(stage.count(Outcome::Unknown), 15);
-    assert_eq!(stage.memory.endpoints().len(), 40);
-    stage.wait(TIMEOUT);
+    assert_eq!(stage.count(Outcome::NoSyn), 13);
+    let mut left: Vec<u16> = stage.memory.endpoints().iter().map(|e| e.port).collect();
+    left.sort_unstable();
     assert_eq!(
-        stage.count(Outcome::NoSyn),
-        40,
-        "the others are told as ever"
+        left,
+        [&[PORT], &Vec::from_iter(PORT + 4..PORT + 12)[..]].concat()
     );
+    assert_eq!(stage.make_room(), None);
+}
+
+/// What the store refused is unknown, and it is said whose it was.
+#[test]
+fn who_was_refused_is_named() {
+    let (mut stage, mut talk) = Stage::begun();
+    for packet in talk.exchange(PORT) {
+        stage.pass(packet);
+    }
+    for record in stage.records() {
+        if let Record::Endpoint(mut endpoint) = record {
+            endpoint.why = Why::Unstored as u32;
+            endpoint.missed = missed::ROOM;
+            let record = Record::Endpoint(endpoint);
+            stage.tracker.take(record, stage.now, &mut &stage.memory);
+        }
+    }
+    let given = stage.make_room().expect("it was refused");
+    let client = talk.client.ip();
+    assert_eq!(given.unknown, [(Giver::Client(client), 1)]);
 }
 
 #[test]
 fn what_has_its_outcome_gives_first() {
     let mut stage = Stage::with_little_room();
-    stage.advertise_to((0..45).map(|number| talk(1, 1, number)));
+    stage.advertise_to((0..45).map(|number| talk(number as u8, 1, number)));
     stage.wait(TIMEOUT);
     stage.advertise_to((45..50).map(|number| talk(1, 1, number)));
     let given = Given {
@@ -133,17 +148,14 @@ fn where_nobody_has_more_than_a_share_the_oldest_give() {
     assert!(first, "the oldest");
 }
 
-/// A client gives until it has its share, and then others do.
+/// A server gives until it has its share, and then others do.
 #[test]
 fn one_after_the_other() {
     let mut stage = Stage::with_little_room();
-    stage.advertise_to((0..18).map(|number| talk(1, 1, number)));
-    stage.advertise_to((100..145).map(|other| talk(other, 2, 0)));
+    stage.advertise_to((0..21).map(|number| talk(1, 1, number)));
+    stage.advertise_to((100..134).map(|other| talk(other, 2, 0)));
     let given = stage.make_room().expect("there are too many");
-    assert_eq!(
-        given.unknown,
-        [(client(1), 2), (server(2), 13), (Giver::Everybody, 8)]
-    );
+    assert_eq!(given.unknown, [(server(2), 2), (Giver::Everybody, 13)]);
 }
 
 /// A transfer that goes on has its outcome, and is not unknown because of room.
