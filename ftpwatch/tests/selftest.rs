@@ -134,7 +134,7 @@ fn the_books_balance_with_it() {
     let mut stage = Stage::new(Hook::Tcx, Room::default());
     let mut tracker = Tracker::new(1_000_000_000);
     let mut talk = Conversation::new(Family::V4);
-    let mut packets = Vec::from(talk.opening());
+    let mut packets = talk.opening();
     packets.extend(talk.exchange(20_000));
     for packet in packets {
         stage.frames.send(ethernet(&[packet])).expect("it is sent");
