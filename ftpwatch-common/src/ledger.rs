@@ -123,6 +123,8 @@ pub struct Ledger {
     pub counters: [u64; COUNTERS],
     /// How much was lost, by kind.
     pub losses: [u64; KINDS],
+    /// What self-tests added to the kernel half's counters.
+    pub tests: [u64; COUNTERS],
     /// When the books were last looked at.
     pub audit: Audit,
 }

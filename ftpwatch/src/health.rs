@@ -5,6 +5,8 @@ use std::{fmt, time::Duration};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::source::kernel::Failure;
+
 /// How long nobody may have looked for news before it counts as blindness: the loop looks once a second.
 pub const SILENCE: Duration = Duration::from_secs(10);
 
@@ -47,6 +49,8 @@ pub struct Vitals {
     pub missing: usize,
     /// How much was lost lately: see [`LATELY`].
     pub lost: u64,
+    /// Why the last self-test failed, if it did.
+    pub failure: Option<Failure>,
     /// How many sums of the books do not hold.
     pub unbalanced: usize,
 }
@@ -70,6 +74,10 @@ impl Health {
                 format!("nobody has looked for news for {} s", silence.as_secs()),
             ),
             Vitals { interfaces: 0, .. } => (State::Blind, "no interface is watched".into()),
+            Vitals {
+                failure: Some(failure),
+                ..
+            } => (State::Blind, format!("the self-test failed: {failure}")),
             Vitals { missing: 1.., .. } => (
                 State::Degraded,
                 format!("interfaces that are not there: {}", vitals.missing),
@@ -109,6 +117,7 @@ mod tests {
         interfaces: 1,
         missing: 0,
         lost: 0,
+        failure: None,
         unbalanced: 0,
     };
 
@@ -154,9 +163,23 @@ mod tests {
             interfaces: 0,
             missing: 1,
             lost: 9,
+            failure: None,
             unbalanced: 1,
         };
         assert_eq!(said(vitals, NOW), "blind: no interface is watched");
+    }
+
+    #[test]
+    fn a_self_test_that_failed_is_blindness() {
+        let vitals = Vitals {
+            lost: 9,
+            failure: Some(Failure::NotSeen("ftpwatch_ether")),
+            ..FINE
+        };
+        assert_eq!(
+            said(vitals, NOW),
+            "blind: the self-test failed: ftpwatch_ether passes a 227 over"
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod listeners;
 mod losses;
 mod reload;
 mod room;
+mod selftest;
 mod service;
 
 use std::{
@@ -44,6 +45,7 @@ use listeners::{Listeners, has_moved_on};
 pub use losses::KINDS as KINDS_OF_LOSS;
 use losses::Losses;
 use room::give_back;
+use selftest::SelfTest;
 use service::Service;
 
 /// How often interfaces and losses are looked at.
@@ -140,6 +142,7 @@ struct Watch<'a> {
     broken: Option<io::Error>,
     listeners: Listeners,
     service: Service,
+    self_test: SelfTest,
     metrics: Option<Metrics>,
     entries: Entries,
     started: Instant,
@@ -227,6 +230,7 @@ impl<'a> Watch<'a> {
             broken: None,
             listeners: Listeners::new(analysis.control_ports()),
             service: Service::of_environment(),
+            self_test: SelfTest::default(),
             metrics,
             entries: Entries::default(),
             started: Instant::now(),
@@ -236,6 +240,7 @@ impl<'a> Watch<'a> {
         if watch.keeper.is_some() {
             watch.reconcile();
         }
+        watch.test_itself();
         watch.publish();
         give_back();
         watch.say_ready()?;
@@ -269,6 +274,7 @@ impl<'a> Watch<'a> {
                 () = Signals::reload(&mut signals.hangup) => self.reload(),
                 _ = tick.tick() => {
                     self.look_around();
+                    self.test_itself_if_due();
                     self.audit();
                     let health = self.health();
                     self.service.say_alive(&self.reporter, self.tracker.books(), &health);
@@ -295,6 +301,7 @@ impl<'a> Watch<'a> {
             interfaces: watched.len(),
             missing: named.iter().filter(|name| !watched.contains(name)).count(),
             lost: self.losses.lately(),
+            failure: self.self_test.failure,
             unbalanced: self.sums.iter().filter(|sum| !sum.holds).count(),
         }
     }
@@ -519,7 +526,7 @@ impl<'a> Watch<'a> {
                 self.output.settle();
             }
             events.iter().for_each(|event| keeper.note(event));
-            keeper.settle(&self.tracker, &self.losses);
+            keeper.settle(&self.tracker, &self.losses, self.kernel.truth());
         }
         self.output.check()
     }

@@ -5,6 +5,7 @@ mod feature;
 mod interface;
 mod load;
 pub mod pin;
+mod selftest;
 
 use std::{io, time::Duration};
 
@@ -17,7 +18,7 @@ use aya_log::EbpfLogger;
 use ftpwatch_common::{
     address::Flow,
     control::Control,
-    counter::COUNTERS,
+    counter::{COUNTERS, Counter},
     endpoint::Endpoint,
     engine::Request,
     record::{PROMPT, Record},
@@ -31,6 +32,7 @@ pub use attach::{Attacher, Hook};
 pub use interface::{Host, Interface, host};
 pub(crate) use load::root_cause;
 pub use load::{Room, Settings, load as load_object};
+pub use selftest::Failure;
 
 // aya reads and writes keys and values as byte arrays; what they mean, `bytemuck` says.
 type FlowBytes = [u8; size_of::<Flow>()];
@@ -62,6 +64,10 @@ pub struct Kernel {
     ring_peak: u64,
     /// Records taken out of the ring, of whatever form.
     taken: u64,
+    /// The first of the control ports.
+    control_port: Option<u16>,
+    /// The control connection of the last self-test.
+    own: u64,
     truth: Maps,
     ebpf: Ebpf,
 }
@@ -71,6 +77,8 @@ pub struct Maps {
     controls: HashMap<MapData, FlowBytes, ControlBytes>,
     endpoints: HashMap<MapData, u64, EndpointBytes>,
     tally: PerCpuArray<MapData, u64>,
+    /// What self-tests added to them.
+    own: [u64; COUNTERS],
 }
 
 impl Kernel {
@@ -107,6 +115,7 @@ impl Kernel {
             tally: load::take_map(&mut ebpf, "TALLY")?
                 .try_into()
                 .map_err(load::map_error)?,
+            own: [0; COUNTERS],
         };
         Ok(Self {
             memory: pins
@@ -119,6 +128,8 @@ impl Kernel {
             busy: true,
             ring_peak: 0,
             taken: 0,
+            control_port: settings.control_ports.first().copied(),
+            own: 0,
             truth,
             ebpf,
         })
@@ -200,9 +211,14 @@ impl Kernel {
         self.busy = false;
         while let Some(item) = ring.next() {
             self.busy = true;
-            self.taken += 1;
             bytes += ring_bytes(item.len());
-            match Record::parse(&item) {
+            let record = Record::parse(&item);
+            if record.is_some_and(|record| selftest::is_of(&record, self.own)) {
+                self.truth.take_off(Counter::Records);
+                continue;
+            }
+            self.taken += 1;
+            match record {
                 Some(record) => each(record, &mut self.truth),
                 None => strange += 1,
             }
@@ -217,7 +233,7 @@ impl Kernel {
         self.ring_peak
     }
 
-    /// How many records were taken out of the ring so far.
+    /// How many records were taken out of the ring so far, but for self-tests'.
     #[must_use]
     pub const fn taken(&self) -> u64 {
         self.taken
@@ -290,13 +306,16 @@ impl Maps {
             .collect()
     }
 
-    /// The kernel half's counters, over all processors.
+    /// The kernel half's counters, over all processors, less what self-tests added.
     #[must_use]
     pub fn counters(&self) -> [u64; COUNTERS] {
         let mut totals = [0; COUNTERS];
         for (index, total) in (0..).zip(&mut totals) {
             if let Ok(values) = self.tally.get(&index, 0) {
-                *total = values.iter().sum();
+                *total = values
+                    .iter()
+                    .sum::<u64>()
+                    .saturating_sub(self.own[index as usize]);
             }
         }
         totals

@@ -36,9 +36,10 @@ impl Keeper {
         memory: Memory,
         tracker: &mut Tracker,
         losses: &mut Losses,
-        maps: &Maps,
+        maps: &mut Maps,
     ) -> Self {
         let mut ledger = memory.ledger();
+        maps.resume_tests(&ledger.tests);
         tracker.resume(books(&ledger));
         losses.resume(&ledger.counters, &ledger.losses);
         ledger.process = process::id().into();
@@ -124,7 +125,7 @@ impl Keeper {
     }
 
     /// All that there was to report is reported.
-    pub fn settle(&mut self, tracker: &Tracker, losses: &Losses) {
+    pub fn settle(&mut self, tracker: &Tracker, losses: &Losses, maps: &Maps) {
         let ledger = &mut self.ledger;
         (ledger.sessions, ledger.blind, ledger.ignored) = tracker.settled_sessions();
         ledger.undecodable = tracker.books().undecodable;
@@ -132,6 +133,7 @@ impl Keeper {
         let outcomes = &tracker.books().outcomes;
         ledger.outcomes[..outcomes.len()].copy_from_slice(outcomes);
         ledger.counters = *losses.counters();
+        ledger.tests = *maps.tests();
         ledger.losses[..losses.totals().len()].copy_from_slice(&losses.totals());
         self.write();
     }

@@ -1,4 +1,4 @@
-//! SIGHUP: the configuration is read again, and holds as a whole or not at all.
+//! SIGHUP: the configuration is read again, and holds as a whole or not at all. The programs are tested, too.
 
 use super::Watch;
 use crate::{clock::monotonic_now, config};
@@ -19,6 +19,7 @@ impl Watch<'_> {
         };
         // What came before the signal is what it was.
         self.take_news();
+        self.test_itself();
         let mut changed = Vec::new();
         let mut waiting = Vec::new();
         for (key, values) in &run.settings {

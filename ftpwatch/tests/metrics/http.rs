@@ -68,6 +68,7 @@ const WELL: Vitals = Vitals {
     missing: 0,
     lost: 0,
     unbalanced: 0,
+    failure: None,
 };
 
 #[test]

@@ -1,6 +1,9 @@
 //! Attaching the programs to interfaces, and letting go.
 
-use std::{collections::BTreeMap, io};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
 
 use aya::{
     Ebpf,
@@ -87,6 +90,25 @@ impl Attacher {
         let attached = self.attached.iter();
         attached
             .map(|(index, attached)| (*index, attached.name.clone()))
+            .collect()
+    }
+
+    /// The programs in use, each with what its packets begin with.
+    pub(super) fn programs(&self) -> Vec<(&'static str, Link)> {
+        let attached = self.attached.values();
+        let used: BTreeSet<&str> = attached
+            .flat_map(|attached| [Some(attached.program), attached.xdp.as_ref().map(|_| XDP)])
+            .flatten()
+            .collect();
+        let link = |program| {
+            if program == IP {
+                Link::Ip
+            } else {
+                Link::Ethernet
+            }
+        };
+        used.into_iter()
+            .map(|program| (program, link(program)))
             .collect()
     }
 

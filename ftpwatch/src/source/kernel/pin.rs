@@ -312,8 +312,9 @@ impl Contents {
     /// `None` where there is nothing of this build's form.
     #[must_use]
     pub fn of(place: &Path) -> Option<Self> {
+        let ledger = ledger(place)?;
         Some(Self {
-            ledger: ledger(place)?,
+            ledger,
             told: open(place, "TOLD")?.try_into().ok()?,
             index: open(place, "INDEX")?.try_into().ok()?,
             room: Room::new(entries(place, "CONTROLS")?, entries(place, "ENDPOINTS")?),
@@ -321,6 +322,7 @@ impl Contents {
                 controls: open(place, "CONTROLS")?.try_into().ok()?,
                 endpoints: open(place, "ENDPOINTS")?.try_into().ok()?,
                 tally: open(place, "TALLY")?.try_into().ok()?,
+                own: ledger.tests,
             },
         })
     }
