@@ -8,7 +8,6 @@ mod firewall;
 mod helpers;
 mod interfaces;
 mod memory;
-mod netlink;
 mod server;
 mod show;
 mod watching;

@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, io};
 use aya::programs::{ProgramInfo, SchedClassifier, TcAttachType, loaded_programs};
 use ftpwatch_common::packet::Link;
 
-use super::{
-    check::{Check, Group, Status},
-    netlink::{self, LinkFacts},
-};
+use super::check::{Check, Group, Status};
 use crate::{
     escape::printable,
-    source::kernel::{Interface, host},
+    source::kernel::{
+        Interface, host,
+        netlink::{self, LinkFacts},
+    },
 };
 
 const GROUP: Group = Group::Interfaces;

@@ -4,6 +4,7 @@ mod attach;
 mod feature;
 mod interface;
 mod load;
+pub(crate) mod netlink;
 pub mod pin;
 mod selftest;
 

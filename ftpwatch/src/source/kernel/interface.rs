@@ -2,15 +2,14 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
+    io,
     net::IpAddr,
 };
 
 use ftpwatch_common::packet::Link;
-use nix::{
-    ifaddrs::{InterfaceAddress, getifaddrs},
-    net::if_::InterfaceFlags,
-};
+use nix::ifaddrs::getifaddrs;
 
+use super::netlink::{self, LinkFacts};
 use crate::error::Error;
 
 /// ARPHRD_ETHER and ARPHRD_LOOPBACK (`linux/if_arp.h`): the kernel hands out both with Ethernet headers.
@@ -46,8 +45,14 @@ pub struct Host {
 ///
 /// When it does not tell.
 pub fn host() -> Result<Host, Error> {
-    let mut host = Host::default();
-    for entry in getifaddrs().map_err(cannot_list)? {
+    // Asked for addresses, libc leaves out interfaces that have none, as tunnels may be.
+    let links = netlink::links().map_err(|error| cannot_list(&error))?;
+    let interfaces = links.into_iter().map(interface);
+    let mut host = Host {
+        interfaces: interfaces.map(|i| (i.name.clone(), i)).collect(),
+        ..Host::default()
+    };
+    for entry in getifaddrs().map_err(|error| cannot_list(&error.into()))? {
         let Some(address) = &entry.address else {
             continue;
         };
@@ -55,29 +60,26 @@ pub fn host() -> Result<Host, Error> {
             host.addresses.insert(v4.ip().into());
         } else if let Some(v6) = address.as_sockaddr_in6() {
             host.addresses.insert(v6.ip().into());
-        } else if let Some(interface) = interface(&entry) {
-            host.interfaces.insert(interface.name.clone(), interface);
         }
     }
     Ok(host)
 }
 
-fn interface(entry: &InterfaceAddress) -> Option<Interface> {
-    let link = entry.address.as_ref()?.as_link_addr()?;
-    Some(Interface {
-        name: entry.interface_name.clone(),
-        index: u32::try_from(link.ifindex()).ok()?,
-        link: if ETHERNET.contains(&link.hatype()) {
+fn interface(link: LinkFacts) -> Interface {
+    Interface {
+        name: link.name,
+        index: link.index,
+        link: if ETHERNET.contains(&link.kind_of_header) {
             Link::Ethernet
         } else {
             Link::Ip
         },
-        up: entry.flags.contains(InterfaceFlags::IFF_UP),
-        loopback: entry.flags.contains(InterfaceFlags::IFF_LOOPBACK),
-    })
+        up: link.up,
+        loopback: link.loopback,
+    }
 }
 
-fn cannot_list(error: nix::Error) -> Error {
+fn cannot_list(error: &io::Error) -> Error {
     Error::host(
         format!("the interfaces cannot be listed: {error}"),
         "Is this a restricted container? ftpwatch needs a netlink socket.",

@@ -7,7 +7,7 @@ use netlink_packet_core::{
 };
 use netlink_packet_route::{
     RouteNetlinkMessage,
-    link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage, LinkXdp},
+    link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, LinkXdp},
     tc::{TcAttribute, TcFilterBpfOption, TcHandle, TcMessage, TcOption},
 };
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
@@ -20,6 +20,14 @@ const PARENTS: [(&str, u16); 2] = [("ingress", 0xfff2), ("egress", 0xfff3)];
 pub struct LinkFacts {
     /// Its index.
     pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// What its packets begin with: a number of `linux/if_arp.h`.
+    pub kind_of_header: u16,
+    /// It is up.
+    pub up: bool,
+    /// It is the loopback interface.
+    pub loopback: bool,
     /// Its kind, such as `veth` or `bridge`; none for real hardware.
     pub kind: Option<String>,
     /// The largest packet, in bytes.
@@ -88,10 +96,14 @@ pub fn filters(index: u32) -> io::Result<Vec<Filter>> {
 fn facts(link: LinkMessage) -> LinkFacts {
     let mut facts = LinkFacts {
         index: link.header.index,
+        kind_of_header: link.header.link_layer_type.into(),
+        up: link.header.flags.contains(LinkFlags::Up),
+        loopback: link.header.flags.contains(LinkFlags::Loopback),
         ..LinkFacts::default()
     };
     for attribute in link.attributes {
         match attribute {
+            LinkAttribute::IfName(name) => facts.name = name,
             LinkAttribute::Mtu(mtu) => facts.mtu = Some(mtu),
             LinkAttribute::Controller(master) => facts.master = Some(master),
             LinkAttribute::LinkInfo(infos) => {
