@@ -5,6 +5,7 @@
 //! → [`report`] → [`output`].
 
 pub mod address;
+pub mod attacher;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -23,6 +24,7 @@ pub mod output;
 pub mod probe;
 pub mod read;
 pub mod report;
+pub mod sandbox;
 pub mod servers;
 pub mod source;
 pub mod tracker;

@@ -9,7 +9,7 @@ mod service;
 use std::{
     fs,
     io::{self, IsTerminal as _, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -18,15 +18,17 @@ use nix::unistd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
+    attacher::{self, Attacher, is_wanted},
     cli::Run,
     clock::{Clock, monotonic_now},
-    config::Settings as Configured,
+    config::{self, Settings as Configured},
     error::Error,
     escape::printable,
     health::{Health, Vitals},
-    metrics::{Entries, Metrics, Snapshot},
+    metrics::{Bound, Entries, Metrics, Snapshot},
     output::Output,
     report::{Body, Report, Reporter},
+    sandbox::{self, Files},
     source::kernel::{Host, Interface, Kernel, Settings, host},
     tracker::Tracker,
 };
@@ -78,12 +80,16 @@ enum Ended {
     ClosedPipe,
     /// The output cannot be written.
     CannotWrite,
+    /// The attacher has ended, and so has watching.
+    LetGo,
 }
 
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Option<Signal>,
+    /// The attacher has ended: there is no other child.
+    child: Signal,
 }
 
 impl Signals {
@@ -91,6 +97,7 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            child: signal(SignalKind::child())?,
             // A terminal that closes says the same, and nobody is left to end what it ran.
             hangup: (!io::stdin().is_terminal())
                 .then(|| signal(SignalKind::hangup()))
@@ -113,6 +120,7 @@ struct Watch<'a> {
     options: &'a Run,
     /// What holds now, by key.
     settings: Configured,
+    attacher: Attacher,
     kernel: Kernel,
     tracker: Tracker,
     reporter: Reporter,
@@ -136,8 +144,6 @@ impl<'a> Watch<'a> {
         let chosen = choose(&host, &options.interfaces)?;
         let analysis = &options.analysis;
         let log = options.verbose >= 2;
-        // Before anything is attached: an address that is not to be had is known at once.
-        let metrics = options.web.serve(options.verbose)?;
         let mut kernel = Kernel::load(&Settings {
             control_ports: analysis.control_ports(),
             hook: options.hook,
@@ -149,8 +155,12 @@ impl<'a> Watch<'a> {
                 .init();
             kernel.enable_log()?;
         }
+        // It is a copy of this process, which is to have one thread then, and hold no other socket.
+        let mut attacher = Attacher::start(&mut kernel, &options.interfaces, options.sandbox)?;
+        // Before anything is attached: an address that is not to be had is known at once.
+        let metrics = options.web.bind(options.verbose)?;
         for interface in chosen {
-            kernel.attach(interface)?;
+            attacher.attach(interface)?;
         }
         let reporter = Reporter {
             clock: Clock::monotonic(),
@@ -160,14 +170,16 @@ impl<'a> Watch<'a> {
             listening: None,
             host: host_name(),
             file: None,
-            interfaces: kernel.attacher.names(),
-            hook: kernel.attacher.hook_name().to_owned(),
+            interfaces: attacher.names(),
+            hook: attacher.hook_name().to_owned(),
         };
         let mut tracker = Tracker::new(analysis.timeout_nanoseconds());
         tracker.ignore(analysis.ignore.clone());
+        let (metrics, bound) = metrics.unzip();
         let mut watch = Self {
             options,
             settings: options.settings.clone(),
+            attacher,
             kernel,
             tracker,
             reporter,
@@ -183,8 +195,37 @@ impl<'a> Watch<'a> {
         };
         watch.publish();
         give_back();
+        watch.enter_sandbox(bound.as_ref())?;
+        bound.map_or(Ok(()), Bound::serve)?;
         watch.say_ready()?;
         Ok(watch)
+    }
+
+    /// From here on there is no more privilege.
+    fn enter_sandbox(&mut self, metrics: Option<&Bound>) -> Result<(), Error> {
+        let options = self.options;
+        let mut files = Files::default();
+        let [configuration, parts] = config::places(options.config.as_deref());
+        files.read.extend(readable_with(&configuration));
+        files.read.push(parts);
+        for file in metrics.map_or(&[][..], |metrics| &metrics.files) {
+            files.read.extend(readable_with(file));
+            // A certificate may be a link to the one that holds now.
+            let target = fs::canonicalize(file).ok();
+            files.read.extend(target.as_deref().and_then(readable_with));
+        }
+        if let Some(path) = &options.ready_file {
+            files.write.extend(directory(path));
+        }
+        let kernel = &mut self.kernel;
+        let entered = sandbox::enter(options.sandbox, &files, &mut || kernel.works())?;
+        if options.verbose > 0 {
+            match entered {
+                Some(entered) => eprintln!("ftpwatch: sandbox: {entered}"),
+                None => eprintln!("ftpwatch: sandbox: off"),
+            }
+        }
+        Ok(())
     }
 
     fn say_ready(&mut self) -> Result<(), Error> {
@@ -211,6 +252,7 @@ impl<'a> Watch<'a> {
             tokio::select! {
                 _ = signals.interrupt.recv() => return Ended::Told,
                 _ = signals.terminate.recv() => return Ended::Told,
+                _ = signals.child.recv() => return Ended::LetGo,
                 () = Signals::reload(&mut signals.hangup) => self.reload(),
                 _ = tick.tick() => {
                     self.look_around();
@@ -232,7 +274,7 @@ impl<'a> Watch<'a> {
     }
 
     fn vitals(&self) -> Vitals {
-        let watched = self.kernel.attacher.names();
+        let watched = self.attacher.names();
         let named = &self.options.interfaces;
         Vitals {
             interfaces: watched.len(),
@@ -364,23 +406,24 @@ impl<'a> Watch<'a> {
             return;
         };
         let mut changed = false;
-        for (index, name) in self.kernel.attacher.attached() {
+        for (index, name) in self.attacher.attached() {
             if !host
                 .interfaces
                 .values()
                 .any(|interface| interface.index == index)
             {
-                self.kernel.detach(index);
+                // An attacher that has ended is told of by its signal.
+                let _ = self.attacher.detach(index);
                 self.losses.note_interface_gone(&name);
                 self.tracker.miss(monotonic_now(), self.kernel.truth());
                 changed = true;
             }
         }
-        let attached = self.kernel.attacher.attached();
+        let attached = self.attacher.attached();
         for interface in host.interfaces.values() {
             let new = attached.iter().all(|(index, _)| *index != interface.index);
             if new && is_wanted(interface, &self.options.interfaces) {
-                match self.kernel.attach(interface) {
+                match self.attacher.attach(interface) {
                     Ok(()) => changed = true,
                     // It may be on its way out again. The next look tells.
                     Err(error) => self.losses.note_unattached(&interface.name, &error),
@@ -388,8 +431,8 @@ impl<'a> Watch<'a> {
             }
         }
         if changed {
-            self.reporter.interfaces = self.kernel.attacher.names();
-            self.reporter.hook = self.kernel.attacher.hook_name().to_owned();
+            self.reporter.interfaces = self.attacher.names();
+            self.reporter.hook = self.attacher.hook_name().to_owned();
         }
         self.tracker.history_mut().set_local(&host.addresses);
         // An endpoint is judged by the addresses that this host had when it was advertised.
@@ -414,7 +457,10 @@ impl<'a> Watch<'a> {
             if self.output.pass_over(&event) {
                 continue;
             }
-            let listening = self.listeners.look(&event, &self.reporter, &self.tracker);
+            let attacher = &mut self.attacher;
+            let listening = self
+                .listeners
+                .look(&event, &self.reporter, &self.tracker, attacher);
             // Asked afterwards: it may have moved on meanwhile.
             self.reporter.listening =
                 listening.filter(|_| !has_moved_on(&event, self.kernel.truth()));
@@ -455,7 +501,7 @@ impl<'a> Watch<'a> {
         let written = self.report().and_then(|()| self.write(&stats));
         let counters = self.kernel.truth().counters();
         // Lets go of every interface before the last word.
-        drop(self.kernel);
+        drop(self.attacher);
         match written {
             Err(error) if broken(&error) == Ended::ClosedPipe => return Ok(ExitCode::SUCCESS),
             Err(error) => {
@@ -471,6 +517,9 @@ impl<'a> Watch<'a> {
                 ));
             }
             Ok(()) => {}
+        }
+        if ended == Ended::LetGo {
+            return Err(attacher::ended());
         }
         let books = self.tracker.books();
         // A closed standard error is no reason to fail.
@@ -494,15 +543,6 @@ fn broken(error: &io::Error) -> Ended {
     }
 }
 
-/// Whether `interface` is to be watched: named, or else any that is up and not loopback.
-fn is_wanted(interface: &Interface, named: &[String]) -> bool {
-    if named.is_empty() {
-        interface.up && !interface.loopback
-    } else {
-        named.contains(&interface.name)
-    }
-}
-
 /// The interfaces to begin with.
 fn choose<'a>(host: &'a Host, named: &[String]) -> Result<Vec<&'a Interface>, Error> {
     let present = &host.interfaces;
@@ -519,6 +559,28 @@ fn choose<'a>(host: &'a Host, named: &[String]) -> Result<Vec<&'a Interface>, Er
         eprintln!("ftpwatch: no interface is up yet; waiting for one (loopback: -i lo)");
     }
     Ok(chosen)
+}
+
+/// The directory that a file is in.
+fn directory(file: &Path) -> Option<PathBuf> {
+    let folder = file.parent()?;
+    // A name alone is one in this directory.
+    let here = folder.as_os_str().is_empty();
+    Some(if here {
+        PathBuf::from(".")
+    } else {
+        folder.to_owned()
+    })
+}
+
+/// What has to be readable for a file to be read again when another has taken its place: its directory, unless that has
+/// everybody's files.
+fn readable_with(file: &Path) -> Option<PathBuf> {
+    let folder = directory(file)?;
+    let shared = ["/", "/etc"]
+        .iter()
+        .any(|shared| folder == Path::new(shared));
+    Some(if shared { file.to_owned() } else { folder })
 }
 
 fn remove_ready_file(path: &Path) -> Result<(), Error> {

@@ -145,6 +145,13 @@ impl Kernel {
         self.attacher.detach(&mut self.ebpf, index);
     }
 
+    /// Whether looking into maps and running a program is permitted.
+    pub fn works(&mut self) -> bool {
+        // A request to take out what is not there.
+        let nothing: Request = bytemuck::Zeroable::zeroed();
+        self.truth.tally.get(&0, 0).is_ok() && self.retire(&[nothing]).is_ok()
+    }
+
     /// Waits until there are news, or may be.
     ///
     /// The kernel half wakes for the first record after a pause. For as long as it says nothing after that, the ring is

@@ -88,6 +88,14 @@ impl Attacher {
             .map_or("none", |attached| attached.hook)
     }
 
+    /// The hook of the interface with this index.
+    #[must_use]
+    pub fn hook_of(&self, index: u32) -> &'static str {
+        self.attached
+            .get(&index)
+            .map_or("none", |attached| attached.hook)
+    }
+
     /// Attaches to `interface`, to both directions or to neither.
     pub(super) fn attach(&mut self, ebpf: &mut Ebpf, interface: &Interface) -> Result<(), Error> {
         let program = match interface.link {
