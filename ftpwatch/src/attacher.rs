@@ -13,7 +13,7 @@ use ftpwatch_common::address::Flow;
 use nix::{
     sys::{
         signal::{SigSet, Signal},
-        wait::waitpid,
+        wait::{WaitPidFlag, WaitStatus, waitpid},
     },
     unistd::{ForkResult, Pid, dup2_stdin, dup2_stdout},
 };
@@ -30,6 +30,7 @@ use message::{Failure, Pipe, Request};
 pub struct Attacher {
     pipe: Pipe,
     process: Pid,
+    ended: bool,
     attached: BTreeMap<u32, Attached>,
 }
 
@@ -68,6 +69,7 @@ impl Attacher {
                 Ok(Self {
                     pipe: Pipe::new(ours),
                     process: child,
+                    ended: false,
                     attached: BTreeMap::new(),
                 })
             }
@@ -124,6 +126,13 @@ impl Attacher {
         })
     }
 
+    /// Whether it has ended, and every interface is let go. A child that is stopped signals as well.
+    pub fn has_ended(&mut self) -> bool {
+        let state = || waitpid(self.process, Some(WaitPidFlag::WNOHANG));
+        self.ended = self.ended || !matches!(state(), Ok(WaitStatus::StillAlive));
+        self.ended
+    }
+
     /// Names of the interfaces that are watched.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
@@ -161,7 +170,9 @@ impl Drop for Attacher {
     /// Every interface is let go when this returns.
     fn drop(&mut self) {
         self.pipe.close();
-        let _ = waitpid(self.process, None);
+        if !self.ended {
+            let _ = waitpid(self.process, None);
+        }
     }
 }
 

@@ -252,7 +252,9 @@ impl<'a> Watch<'a> {
             tokio::select! {
                 _ = signals.interrupt.recv() => return Ended::Told,
                 _ = signals.terminate.recv() => return Ended::Told,
-                _ = signals.child.recv() => return Ended::LetGo,
+                _ = signals.child.recv() => if self.attacher.has_ended() {
+                    return Ended::LetGo;
+                },
                 () = Signals::reload(&mut signals.hangup) => self.reload(),
                 _ = tick.tick() => {
                     self.look_around();
