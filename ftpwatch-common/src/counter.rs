@@ -26,12 +26,49 @@ pub enum Counter {
     RingFull,
     /// Data connections of encrypted sessions that were not watched: too many at a time.
     GuessesFull,
+    /// Replies 227, 228 and 229, and what was cut short in one.
+    PassiveReplies,
+    /// Records for the ring buffer, with those that found no room.
+    Records,
+    /// Endpoints that were not stored, since their client had its share of the map: reported as `unknown`.
+    ShareExceeded,
+    /// Endpoints that found no room in their map, and whose record found none in the ring buffer: nobody heard of them.
+    Untold,
+    /// Control segments whose payload was read.
+    Scanned,
+    /// Control segments without payload.
+    Empty,
+    /// Control segments that were seen before: sent again, or on another interface.
+    Repeated,
+    /// Control segments that came before their time, and are read when it comes.
+    Early,
+    /// Control segments that are encrypted.
+    Encrypted,
+    /// Segments from and to control ports that belong to no control connection that is watched: SYNs, what is not FTP, what
+    /// comes after the end, connections that found no room.
+    Stray,
+    /// Control segments of connections that another processor held.
+    Busy,
+    /// Control segments whose payload was out of reach, or a fragment.
+    OutOfReach,
 }
 
 /// How many counters there are.
-pub const COUNTERS: usize = Counter::GuessesFull as usize + 1;
+pub const COUNTERS: usize = Counter::OutOfReach as usize + 1;
 
 impl Counter {
+    /// What becomes of a control segment: each counts under one of these, and under [`Self::ControlSegments`].
+    pub const FATES: [Self; 8] = [
+        Self::Scanned,
+        Self::Empty,
+        Self::Repeated,
+        Self::Early,
+        Self::Encrypted,
+        Self::Stray,
+        Self::Busy,
+        Self::OutOfReach,
+    ];
+
     /// All of them, in order, with their names.
     pub const ALL: [(Self, &'static str); COUNTERS] = [
         (Self::ControlSegments, "control_segments"),
@@ -45,5 +82,17 @@ impl Counter {
         (Self::Gaps, "gaps"),
         (Self::RingFull, "ring_full"),
         (Self::GuessesFull, "guesses_full"),
+        (Self::PassiveReplies, "passive_replies"),
+        (Self::Records, "records"),
+        (Self::ShareExceeded, "share_exceeded"),
+        (Self::Untold, "untold"),
+        (Self::Scanned, "scanned"),
+        (Self::Empty, "empty"),
+        (Self::Repeated, "repeated"),
+        (Self::Early, "early"),
+        (Self::Encrypted, "encrypted"),
+        (Self::Stray, "stray"),
+        (Self::Busy, "busy"),
+        (Self::OutOfReach, "out_of_reach"),
     ];
 }

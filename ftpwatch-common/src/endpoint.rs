@@ -72,6 +72,8 @@ pub mod missed {
     pub const STORE: u32 = 64;
     /// Another processor held the entry for too long; a packet went by unread.
     pub const CONTENDED: u32 = 128;
+    /// Its client had its share of the room, or it had to make room for others before anything was decided.
+    pub const ROOM: u32 = 256;
 }
 
 /// Which segment an ICMP error was about.

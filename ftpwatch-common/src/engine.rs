@@ -114,6 +114,12 @@ pub trait Store: Ports {
     /// Makes `endpoint` an entry, and tells the news of it, stored or not. `false` when there is no room,
     /// which is counted.
     fn insert_endpoint(&self, endpoint: &mut Endpoint) -> bool;
+    /// Tells the news of an endpoint that is not stored, since its client has its share of the room. Counts it.
+    fn refuse_endpoint(&self, endpoint: &mut Endpoint);
+    /// Whether `client` may have one endpoint more.
+    fn take_share(&self, client: &Address) -> bool;
+    /// `client` has one endpoint less.
+    fn give_share(&self, client: &Address);
     /// Forgets the endpoint.
     fn remove_endpoint(&self, id: u64);
 

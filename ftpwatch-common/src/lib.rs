@@ -21,13 +21,14 @@ pub mod control;
 pub mod counter;
 pub mod endpoint;
 pub mod engine;
+pub mod ledger;
 pub mod packet;
 pub mod record;
 pub mod reply;
 pub mod text;
 pub mod window;
 
-/// How many control connections are watched at a time, and how many endpoints.
+/// How many control connections are watched at a time, and how many endpoints, unless it is said.
 pub const ROOM: u32 = 32_768;
 
 /// How many keys of the index an endpoint has at most: at the advertised address and the server's, for its own client

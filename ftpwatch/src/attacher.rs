@@ -5,9 +5,10 @@
 //! It does not trust the watcher: what is attached is the programs that it was started with, and to interfaces that the
 //! command line wants. Nothing is opened because it was named.
 
+mod claim;
 mod message;
 
-use std::{collections::BTreeMap, io, os::unix::net::UnixStream, process};
+use std::{collections::BTreeMap, ffi::CStr, io, os::unix::net::UnixStream, process};
 
 use ftpwatch_common::address::Flow;
 use nix::{
@@ -24,7 +25,11 @@ use crate::{
     sandbox,
     source::kernel::{Interface, Kernel, host},
 };
+use claim::Claims;
 use message::{Failure, Pipe, Request};
+
+/// What the kernel calls it; there is room for so much.
+const NAME: &CStr = c"ftpwatch:attach";
 
 /// What the watcher has of the attacher.
 pub struct Attacher {
@@ -110,6 +115,15 @@ impl Attacher {
     pub fn detach(&mut self, index: u32) -> Result<(), Error> {
         self.attached.remove(&index);
         self.ask(&Request::Detach { index })
+    }
+
+    /// Lets go of what an earlier process attached elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// When the attacher has ended.
+    pub fn release_others(&mut self) -> Result<(), Error> {
+        self.ask(&Request::ReleaseOthers)
     }
 
     /// What the server of a control connection listens on ([`listeners_of`]); among the others are those that are
@@ -210,14 +224,20 @@ fn serve(
     settle().map_err(|error| cannot_start(&error))?;
     sandbox::enter_attacher(level)?;
     let mut pipe = Pipe::new(socket);
+    let mut claims = Claims::default();
     // A watcher that was killed while it was being answered is no error.
     while let Ok(Some(request)) = pipe.receive() {
         let sent = match request {
             Request::Attach { index } => {
-                pipe.send(&attach(kernel, named, index).map_err(Failure::from))
+                pipe.send(&attach(kernel, &mut claims, named, index).map_err(Failure::from))
             }
             Request::Detach { index } => {
                 kernel.detach(index);
+                claims.release(index);
+                pipe.send(&())
+            }
+            Request::ReleaseOthers => {
+                kernel.attacher.release_others();
                 pipe.send(&())
             }
             Request::Listeners {
@@ -238,16 +258,18 @@ fn serve(
             break;
         }
     }
-    // Links close with this process. Filters of clsact do not.
-    for (index, _) in kernel.attacher.attached() {
-        kernel.detach(index);
+    // Links close with this process. Filters of clsact do not. What is pinned is there for the next.
+    if !kernel.attacher.is_pinned() {
+        for (index, _) in kernel.attacher.attached() {
+            kernel.detach(index);
+        }
     }
     Ok(())
 }
 
 /// Makes a process of its own of what was a copy.
 fn settle() -> io::Result<()> {
-    rustix::thread::set_name(c"ftpwatch:attach")?;
+    rustix::thread::set_name(NAME)?;
     // They are sent to all of a terminal, or of a service, and are for the watcher: it is followed when it has ended.
     let mut watchers = SigSet::empty();
     for signal in [
@@ -271,7 +293,12 @@ fn settle() -> io::Result<()> {
 }
 
 /// Attaches to the interface with this index, if it is wanted.
-fn attach(kernel: &mut Kernel, named: &[String], index: u32) -> Result<&'static str, Error> {
+fn attach(
+    kernel: &mut Kernel,
+    claims: &mut Claims,
+    named: &[String],
+    index: u32,
+) -> Result<&'static str, Error> {
     let host = host()?;
     let mut interfaces = host.interfaces.values();
     let wanted = |interface: &&Interface| interface.index == index && is_wanted(interface, named);
@@ -281,6 +308,7 @@ fn attach(kernel: &mut Kernel, named: &[String], index: u32) -> Result<&'static 
             "See `ip link` for the interfaces that there are.",
         )
     })?;
+    claims.claim(interface)?;
     kernel.attach(interface)?;
     Ok(kernel.attacher.hook_of(index))
 }

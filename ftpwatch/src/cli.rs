@@ -3,12 +3,13 @@
 use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use ftpwatch_common::ROOM;
 use ipnet::IpNet;
 
 use crate::{
-    config, explain, manual, metrics,
-    output::{Format, Show},
-    probe, sandbox,
+    config, doctor, explain, manual, metrics,
+    output::{self, Format, Show, Spec},
+    pins, probe, sandbox,
     source::kernel::Hook,
     vantage,
 };
@@ -41,6 +42,12 @@ pub enum Command {
     /// Analyse captures (pcap or pcapng, gzip'd or not); needs no privilege
     #[command(after_help = READ_EXAMPLES)]
     Read(Read),
+    /// What `run --pin` watches, whether or not it runs: interfaces, counts, losses (needs root)
+    #[command(after_help = pins::STATUS)]
+    Status(pins::Status),
+    /// Take off what `run --pin` left in the kernel (needs root)
+    #[command(after_help = pins::DETACH)]
+    Detach(pins::Detach),
     /// What a code means, how to confirm it, how to fix it
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
@@ -50,6 +57,8 @@ pub enum Command {
     /// Be the client: log in, try the endpoints a server advertises, and say what is wrong
     #[command(after_help = probe::cli::EXAMPLES)]
     Probe(probe::cli::Probe),
+    /// The JSON Schema of the events that `--format json` writes
+    Schema,
     /// The configuration of `run`: check it, show what holds, write one to begin with
     #[command(subcommand)]
     Config(config::cli::Config),
@@ -71,7 +80,9 @@ Examples:
   ftpwatch run                          every interface, failures as they happen
   ftpwatch run -i eth0 --format json    one interface, every outcome, for a log pipeline
   ftpwatch run -p 21,2121 -t 30s        two control ports, and more patience
-  ftpwatch run --for 1m && echo fine    look for a minute; the exit status tells";
+  ftpwatch run --for 1m && echo fine    look for a minute; the exit status tells
+  ftpwatch run --output file:/var/log/ftpwatch.json,show=all --output syslog
+                                        everything into a file, alarms to syslog";
 
 const READ_EXAMPLES: &str = "\
 Examples:
@@ -157,12 +168,29 @@ pub struct Run {
     /// How to watch it
     #[arg(long, value_name = "HOOK", default_value = "auto")]
     pub hook: Hook,
+    /// Where results go, instead of to standard output (repeatable): stdout, file:PATH, journald or syslog, each with
+    /// `,format=` and `,show=` of its own, a file with `,max-size=100M` and `,keep=5`
+    #[arg(long = "output", value_name = "OUTPUT", value_parser = output::spec)]
+    pub outputs: Vec<Spec>,
     /// Stop after N outcomes shown
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// Stop after this time
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     pub for_: Option<Duration>,
+    /// Go on in the kernel when this process ends, and take over what an earlier one left: `ftpwatch status` shows it,
+    /// `ftpwatch detach` takes it off
+    #[arg(long)]
+    pub pin: bool,
+    /// Where --pin pins maps and links: a directory in a BPF file system, which is made if need be
+    #[arg(long, value_name = "DIR", default_value = pins::ROOT)]
+    pub pin_path: PathBuf,
+    /// For how many control connections at a time there is room
+    #[arg(long, value_name = "N", default_value_t = ROOM, value_parser = room())]
+    pub max_connections: u32,
+    /// For how many endpoints at a time there is room. A client may have a quarter of it, where others need it
+    #[arg(long, value_name = "N", default_value_t = ROOM, value_parser = room())]
+    pub max_endpoints: u32,
     /// A file to remove at start, and to create once everything is attached
     #[arg(long, value_name = "PATH")]
     pub ready_file: Option<PathBuf>,
@@ -226,7 +254,7 @@ pub struct Doctor {
     pub passive_range: Option<RangeInclusive<u16>>,
     /// How to write what is found
     #[arg(long, value_name = "FORMAT", default_value = "table")]
-    pub format: Format,
+    pub format: doctor::Format,
 }
 
 impl Doctor {
@@ -235,6 +263,11 @@ impl Doctor {
     pub fn control_ports(&self) -> Vec<u16> {
         self.control_ports.iter().cloned().flatten().collect()
     }
+}
+
+/// How much room there may be: of an endpoint the maps take a kilobyte, with its keys.
+fn room() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(256..=1 << 20)
 }
 
 /// Reads a duration: `10s`, `500ms`, `2m`.

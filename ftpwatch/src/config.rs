@@ -10,20 +10,14 @@ mod key;
 mod layers;
 mod show;
 
-use std::{
-    collections::BTreeMap,
-    env,
-    ffi::OsString,
-    io::{self, Write as _},
-    path::Path,
-    process::ExitCode,
-};
+use std::{collections::BTreeMap, env, ffi::OsString, path::Path, process::ExitCode};
 
 use clap::{ArgMatches, Command as Parser, CommandFactory as _, FromArgMatches as _, Parser as _};
 
 use crate::{
     cli::{Cli, Command, Run},
     error::Error,
+    output,
 };
 use layers::Layers;
 
@@ -122,13 +116,7 @@ pub fn run(options: &cli::Config) -> Result<ExitCode, Error> {
         }
         cli::Config::Template => show::template(),
     };
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::usage(
-            format!("cannot write: {error}"),
-            "Is the disk full?",
-        )),
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    output::print(&text)
 }
 
 fn check(config: Option<&Path>) -> Result<String, Error> {

@@ -22,6 +22,7 @@ use crate::{
 
 use check::{Check, Group, Status};
 use feature::Features;
+pub use show::Format;
 use show::Show;
 
 /// Runs every check, and writes each as soon as it is done.

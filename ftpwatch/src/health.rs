@@ -2,13 +2,14 @@
 
 use std::{fmt, time::Duration};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How long nobody may have looked for news before it counts as blindness: the loop looks once a second.
 pub const SILENCE: Duration = Duration::from_secs(10);
 
 /// How far what is reported can be relied on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// All that went by was seen.
@@ -43,6 +44,8 @@ pub struct Vitals {
     pub missing: usize,
     /// How much was lost so far.
     pub lost: u64,
+    /// How many sums of the books do not hold.
+    pub unbalanced: usize,
 }
 
 /// The state, and why.
@@ -67,6 +70,12 @@ impl Health {
             Vitals { missing: 1.., .. } => (
                 State::Degraded,
                 format!("interfaces that are not there: {}", vitals.missing),
+            ),
+            Vitals {
+                unbalanced: 1.., ..
+            } => (
+                State::Degraded,
+                format!("books that do not balance: {}", vitals.unbalanced),
             ),
             Vitals { lost: 1.., .. } => (State::Degraded, format!("{} losses", vitals.lost)),
             _ => (State::Ok, String::new()),
@@ -94,6 +103,7 @@ mod tests {
         interfaces: 1,
         missing: 0,
         lost: 0,
+        unbalanced: 0,
     };
 
     fn said(vitals: Vitals, silence: Duration) -> String {
@@ -112,6 +122,15 @@ mod tests {
     }
 
     #[test]
+    fn books_that_do_not_balance_degrade() {
+        let vitals = Vitals {
+            unbalanced: 2,
+            ..FINE
+        };
+        assert_eq!(said(vitals, NOW), "degraded: books that do not balance: 2");
+    }
+
+    #[test]
     fn a_named_interface_that_is_gone_degrades() {
         let vitals = Vitals { missing: 1, ..FINE };
         assert_eq!(
@@ -126,6 +145,7 @@ mod tests {
             interfaces: 0,
             missing: 1,
             lost: 9,
+            unbalanced: 1,
         };
         assert_eq!(said(vitals, NOW), "blind: no interface is watched");
     }

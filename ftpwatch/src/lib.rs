@@ -5,7 +5,9 @@
 //! → [`report`] → [`output`].
 
 pub mod address;
+pub mod alarms;
 pub mod attacher;
+pub mod balance;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -21,6 +23,7 @@ pub mod host;
 pub mod manual;
 pub mod metrics;
 pub mod output;
+pub mod pins;
 pub mod probe;
 pub mod read;
 pub mod report;

@@ -24,7 +24,9 @@ use crate::{
     diagnose::Cause,
     error::Error,
     health::{Health, SILENCE, Vitals},
+    output::Kind,
     report::{Body, Report},
+    source::kernel::Room,
     tracker::{Books, Case, Event, Outcome},
     watch::KINDS_OF_LOSS,
 };
@@ -43,6 +45,10 @@ pub struct Snapshot {
     pub losses: [u64; KINDS_OF_LOSS.len()],
     /// How many entries the maps had when they were last compared with.
     pub entries: Entries,
+    /// How many they have room for.
+    pub room: Room,
+    /// How many results were not written, by kind of output.
+    pub dropped: [u64; Kind::ALL.len()],
     /// The most bytes that were read from the ring in one go.
     pub ring_peak: u64,
     /// What the state follows from.
@@ -68,6 +74,8 @@ impl Snapshot {
             counters: [0; COUNTERS],
             losses: [0; KINDS_OF_LOSS.len()],
             entries: Entries::default(),
+            room: Room::default(),
+            dropped: [0; Kind::ALL.len()],
             ring_peak: 0,
             vitals: Vitals::default(),
             at: Instant::now(),

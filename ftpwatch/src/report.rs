@@ -5,11 +5,13 @@ mod reporter;
 use std::{collections::BTreeMap, net::IpAddr};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use reporter::Reporter;
 
 use crate::{
+    balance::Sum,
     diagnose::{Cause, Confidence, Finding, Warning},
     health::{Health, State},
     tracker::{Books, Outcome, Visibility},
@@ -17,7 +19,7 @@ use crate::{
 };
 
 /// An address and a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Peer {
     /// The address.
     pub ip: IpAddr,
@@ -32,7 +34,7 @@ impl std::fmt::Display for Peer {
 }
 
 /// A reply, its text made harmless.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Reply {
     /// The code.
     pub code: u16,
@@ -41,7 +43,7 @@ pub struct Reply {
 }
 
 /// Through what an endpoint was tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Via {
     /// The advertised address.
@@ -51,7 +53,7 @@ pub enum Via {
 }
 
 /// A connection attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Connected {
     /// Where the SYN went.
     pub ip: IpAddr,
@@ -66,7 +68,7 @@ pub struct Connected {
 }
 
 /// Who looked, and from where.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Observer {
     /// The host.
     pub host: String,
@@ -83,7 +85,7 @@ pub struct Observer {
 }
 
 /// An endpoint: advertised, with its outcome, or corrected.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct EndpointReport {
     /// What happened.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -125,7 +127,7 @@ pub struct EndpointReport {
 }
 
 /// A control connection that is over.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct SessionReport {
     /// Who opened it.
     pub client: Peer,
@@ -148,7 +150,7 @@ pub struct SessionReport {
 }
 
 /// Something that is wrong with a server, or between it and its clients.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct FindingReport {
     /// What it is.
     pub finding: Finding,
@@ -169,7 +171,7 @@ pub struct FindingReport {
 }
 
 /// Something that was lost.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct LossReport {
     /// What, as a word.
     pub what: &'static str,
@@ -177,13 +179,106 @@ pub struct LossReport {
     pub count: u64,
     /// What it means.
     pub meaning: String,
+    /// Which output it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
     /// How far what is reported can be relied on since.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,
 }
 
+/// What an alarm says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AlarmState {
+    /// Something fails.
+    Firing,
+    /// It failed more often since that was said.
+    Repeated,
+    /// It works again.
+    Resolved,
+}
+
+impl AlarmState {
+    /// Its name in every output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Firing => "firing",
+            Self::Repeated => "repeated",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+/// Failures of a server that have one cause, as one. What is said of a single endpoint is of the last one.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct AlarmReport {
+    /// Whether it began, goes on or is over.
+    pub state: AlarmState,
+    /// What happened to the endpoints; none where the server said afterwards that the transfer failed.
+    pub outcome: Option<Outcome>,
+    /// Why.
+    pub cause: Option<Cause>,
+    /// How sure that is.
+    pub confidence: Option<Confidence>,
+    /// What the cause means in this case.
+    pub explanation: Option<String>,
+    /// The server.
+    pub server: Peer,
+    /// A client.
+    pub client: Peer,
+    /// What was advertised to it.
+    pub advertised: Peer,
+    /// The reply that said that the transfer failed.
+    pub control_reply: Option<Reply>,
+    /// How many endpoints failed since the alarm went off.
+    pub endpoints: u64,
+    /// Of how many clients they were.
+    pub clients: u64,
+    /// There were more clients than could be told apart.
+    pub more_clients: bool,
+    /// When the first one failed.
+    #[schemars(extend("format" = "date-time"))]
+    pub since: String,
+    /// When the last one did.
+    #[schemars(extend("format" = "date-time"))]
+    pub last: String,
+    /// What was seen, in order.
+    pub evidence: Vec<String>,
+    /// What to do.
+    pub advice: Vec<String>,
+}
+
+impl AlarmReport {
+    /// What is wrong, in the words of outcomes and causes.
+    #[must_use]
+    pub fn what(&self) -> String {
+        match (self.outcome, self.cause, &self.control_reply) {
+            (Some(outcome), Some(cause), _) => format!("{} {}", outcome.name(), cause.name()),
+            (Some(outcome), None, _) => outcome.name().to_owned(),
+            (None, _, Some(reply)) => format!("transfer {}", reply.code),
+            (None, ..) => "transfer".to_owned(),
+        }
+    }
+
+    /// How much of it there was.
+    #[must_use]
+    pub fn extent(&self) -> String {
+        let plural = |count| if count == 1 { "" } else { "s" };
+        format!(
+            "{} endpoint{} of {}{} client{}",
+            self.endpoints,
+            plural(self.endpoints),
+            if self.more_clients { "more than " } else { "" },
+            self.clients,
+            plural(self.clients),
+        )
+    }
+}
+
 /// Which ports of a passive range connect, as a client found out.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PortsReport {
     /// The server.
     pub server: Peer,
@@ -210,7 +305,7 @@ pub struct PortsReport {
 }
 
 /// Ports in a row that came to the same outcome.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PortRun {
     /// The first.
     pub first: u16,
@@ -266,6 +361,8 @@ pub enum Body {
     Session(SessionReport),
     /// A server does something wrong.
     Finding(FindingReport),
+    /// Failures of a server that have one cause, as one.
+    Alarm(Box<AlarmReport>),
     /// Which ports of a passive range connect.
     Ports(PortsReport),
     /// Something was lost.
@@ -276,6 +373,8 @@ pub enum Body {
         books: Books,
         /// How far it can be relied on, where that was watched over.
         health: Option<Health>,
+        /// Whether it balances; empty where nobody looked.
+        sums: Vec<Sum>,
     },
 }
 
@@ -290,6 +389,7 @@ impl Body {
             Self::Transfer(_) => "transfer",
             Self::Session(_) => "session",
             Self::Finding(_) => "finding",
+            Self::Alarm(_) => "alarm",
             Self::Ports(_) => "ports",
             Self::Loss(_) => "loss",
             Self::Stats { .. } => "stats",
@@ -309,7 +409,7 @@ impl Body {
             Self::Outcome(report) => report.outcome.is_some_and(Outcome::is_failure),
             Self::Ports(report) => report.connected < report.tried,
             Self::Late(_) | Self::Transfer(_) | Self::Loss(_) | Self::Finding(_) => true,
-            Self::Advertised(_) | Self::Session(_) | Self::Stats { .. } => false,
+            Self::Advertised(_) | Self::Session(_) | Self::Alarm(_) | Self::Stats { .. } => false,
         }
     }
 }

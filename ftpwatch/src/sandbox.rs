@@ -29,7 +29,7 @@ pub enum Level {
 pub struct Files {
     /// To be read: files, or directories and all beneath.
     pub read: Vec<PathBuf>,
-    /// Directories in which files are made and written.
+    /// To be written: directories in which files are made and moved, or what is there and no directory.
     pub write: Vec<PathBuf>,
 }
 

@@ -3,11 +3,13 @@
 //! The kernel's maps, a capture's tables or a test stand behind [`Truth`]: before the tracker reports that
 //! something did not come, it asks there. What it is told in between is news, and news may be lost.
 
+mod adopt;
 mod books;
 mod compare;
 mod facts;
 mod guesses;
 mod outcome;
+mod room;
 mod session;
 mod settle;
 
@@ -15,7 +17,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
 use ftpwatch_common::{
-    address::Flow,
+    ROOM,
+    address::{Address, Flow},
     endpoint::{Endpoint, missed},
     engine::Request,
     record::{About, Line, Record, Session as SessionNews, Why},
@@ -25,6 +28,7 @@ use ipnet::IpNet;
 pub use books::Books;
 pub use facts::{Facts, Views};
 pub use outcome::{Outcome, SECOND, Terms, Verdict, decide};
+pub use room::{Given, Giver};
 pub use session::{Session, Visibility};
 
 use crate::{
@@ -116,6 +120,13 @@ struct Watched {
 #[derive(Debug)]
 pub struct Tracker {
     timeout: u64,
+    /// How many endpoints the store has room for.
+    room: usize,
+    /// Failures that are remembered, by client, the oldest first.
+    remembered: HashMap<Address, BTreeSet<(u64, u64)>, RandomState>,
+    /// Endpoints that the store refused, by client, and failures forgotten for room, since that was last asked.
+    refused: HashMap<Address, u64, RandomState>,
+    forgotten: u64,
     books: Books,
     sessions: Sessions,
     history: History,
@@ -137,6 +148,10 @@ impl Tracker {
     pub fn new(timeout: u64) -> Self {
         Self {
             timeout,
+            room: ROOM as usize,
+            remembered: HashMap::default(),
+            refused: HashMap::default(),
+            forgotten: 0,
             books: Books::default(),
             sessions: Sessions::default(),
             history: History::default(),
@@ -240,6 +255,23 @@ impl Tracker {
         self.retired.extend(self.sessions.expire(now));
     }
 
+    /// There were so many endpoints of which nothing is known but that they were advertised: there was no room for them,
+    /// nor for the news of them.
+    pub const fn note_untold(&mut self, count: u64) {
+        self.books.endpoints += count;
+        self.books.outcomes[Outcome::Unknown as usize] += count;
+    }
+
+    /// How many endpoints have no outcome yet, counted one by one: see [`Books::pending`].
+    #[must_use]
+    pub fn pending(&self) -> u64 {
+        let undecided = self
+            .endpoints
+            .values()
+            .filter(|watched| watched.outcome.is_none());
+        undecided.count() as u64
+    }
+
     /// Whether an endpoint on `port` is being followed, other than the one that `control` has advertised.
     #[must_use]
     pub fn is_advertised_to_others(&self, port: u16, control: u64) -> bool {
@@ -279,14 +311,24 @@ impl Tracker {
             }
             None => self.begin(endpoint),
         };
+        // Of one that was seen in one place alone, nothing more will be known.
+        if endpoint.why == Why::Unstored as u32 && key == endpoint.id {
+            self.conclude(key, Outcome::Unknown, now);
+            self.forget(key);
+            return;
+        }
         self.settle(key, now, truth);
     }
 
     /// An endpoint that was not known: a new one, or another view of one that was seen on the other side
     /// of an address translation.
     fn begin(&mut self, mut endpoint: Endpoint) -> u64 {
+        self.books.views += 1;
         if endpoint.why == Why::Unstored as u32 {
             endpoint.missed |= missed::STORE;
+            if endpoint.missed & missed::ROOM != 0 {
+                self.note_refused(endpoint.flow.client);
+            }
         }
         let session = self.sessions.of(&endpoint);
         if session.ignored {

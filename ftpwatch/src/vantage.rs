@@ -4,10 +4,11 @@ use std::{collections::HashSet, net::IpAddr};
 
 use clap::ValueEnum;
 use ftpwatch_common::address::Flow;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Where the watched interfaces are, on the way between client and server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Vantage {
     /// On the FTP server.

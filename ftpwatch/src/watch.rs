@@ -1,5 +1,6 @@
 //! `ftpwatch run`: news from the kernel, time, tracker, reports out.
 
+mod ledger;
 mod listeners;
 mod losses;
 mod reload;
@@ -19,6 +20,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     attacher::{self, Attacher, is_wanted},
+    balance::{Auditor, Sum, sums},
     cli::Run,
     clock::{Clock, monotonic_now},
     config::{self, Settings as Configured},
@@ -26,12 +28,18 @@ use crate::{
     escape::printable,
     health::{Health, Vitals},
     metrics::{Bound, Entries, Metrics, Snapshot},
-    output::Output,
+    output::{Outputs, Spec},
     report::{Body, Report, Reporter},
     sandbox::{self, Files},
-    source::kernel::{Host, Interface, Kernel, Settings, host},
-    tracker::Tracker,
+    source::kernel::{
+        Host, Interface, Kernel, Room, Settings, host,
+        pin::{self, Found, Pins, links::Links},
+        processors,
+    },
+    tracker::{Event, Tracker},
 };
+use ftpwatch_common::engine::Request;
+use ledger::Keeper;
 use listeners::{Listeners, has_moved_on};
 pub use losses::KINDS as KINDS_OF_LOSS;
 use losses::Losses;
@@ -124,8 +132,17 @@ struct Watch<'a> {
     kernel: Kernel,
     tracker: Tracker,
     reporter: Reporter,
-    output: Output,
+    output: Outputs,
     losses: Losses,
+    auditor: Auditor,
+    /// The books' sums, when they were last looked at.
+    sums: Vec<Sum>,
+    /// Where what was told outlives this process.
+    keeper: Option<Keeper>,
+    /// What leaves the maps once all that there is to report of it was reported.
+    retiring: Vec<Request>,
+    /// The output could not be written.
+    broken: Option<io::Error>,
     listeners: Listeners,
     service: Service,
     metrics: Option<Metrics>,
@@ -144,11 +161,25 @@ impl<'a> Watch<'a> {
         let chosen = choose(&host, &options.interfaces)?;
         let analysis = &options.analysis;
         let log = options.verbose >= 2;
-        let mut kernel = Kernel::load(&Settings {
+        let settings = Settings {
             control_ports: analysis.control_ports(),
             hook: options.hook,
             log,
-        })?;
+            room: Room::new(options.max_connections, options.max_endpoints),
+        };
+        let mut losses = Losses::default();
+        let mut adopted = false;
+        let mut kernel = if options.pin {
+            let pins = Pins::open(&options.pin_path, settings.room)?;
+            if pins.found() == Found::Other {
+                losses.note_not_adopted();
+            }
+            adopted = pins.found() == Found::Fitting;
+            Kernel::load_pinned(&settings, pins)?
+        } else {
+            ensure_unpinned(&options.pin_path, &chosen)?;
+            Kernel::load(&settings)?
+        };
         if log {
             env_logger::Builder::new()
                 .filter_level(log::LevelFilter::Debug)
@@ -162,8 +193,16 @@ impl<'a> Watch<'a> {
         for interface in chosen {
             attacher.attach(interface)?;
         }
+        attacher.release_others()?;
+        let (metrics, bound) = metrics.unzip();
+        enter_sandbox(options, &mut kernel, bound.as_ref())?;
+        // Inside: what a thread may do is what the one that starts it may, and an output that cannot be opened from here
+        // could not be opened again after a rotation.
+        let clock = Clock::monotonic();
+        let output = Outputs::open(&options.outputs, analysis.format, analysis.show, clock)?;
+        bound.map_or(Ok(()), Bound::serve)?;
         let reporter = Reporter {
-            clock: Clock::monotonic(),
+            clock,
             vantage: analysis.vantage,
             local: host.addresses,
             passive_range: analysis.passive_range.clone(),
@@ -175,7 +214,11 @@ impl<'a> Watch<'a> {
         };
         let mut tracker = Tracker::new(analysis.timeout_nanoseconds());
         tracker.ignore(analysis.ignore.clone());
-        let (metrics, bound) = metrics.unzip();
+        tracker.set_room(options.max_endpoints as usize);
+        let auditor = Auditor::new(processors(), adopted);
+        let memory = kernel.memory.take();
+        let keeper = memory
+            .map(|memory| Keeper::take_over(memory, &mut tracker, &mut losses, kernel.truth()));
         let mut watch = Self {
             options,
             settings: options.settings.clone(),
@@ -183,8 +226,13 @@ impl<'a> Watch<'a> {
             kernel,
             tracker,
             reporter,
-            output: Output::new(analysis.format, analysis.show),
-            losses: Losses::default(),
+            output,
+            losses,
+            auditor,
+            sums: Vec::new(),
+            keeper,
+            retiring: Vec::new(),
+            broken: None,
             listeners: Listeners::new(analysis.control_ports()),
             service: Service::of_environment(),
             metrics,
@@ -193,39 +241,13 @@ impl<'a> Watch<'a> {
             compared: Instant::now(),
             shown: 0,
         };
+        if watch.keeper.is_some() {
+            watch.reconcile();
+        }
         watch.publish();
         give_back();
-        watch.enter_sandbox(bound.as_ref())?;
-        bound.map_or(Ok(()), Bound::serve)?;
         watch.say_ready()?;
         Ok(watch)
-    }
-
-    /// From here on there is no more privilege.
-    fn enter_sandbox(&mut self, metrics: Option<&Bound>) -> Result<(), Error> {
-        let options = self.options;
-        let mut files = Files::default();
-        let [configuration, parts] = config::places(options.config.as_deref());
-        files.read.extend(readable_with(&configuration));
-        files.read.push(parts);
-        for file in metrics.map_or(&[][..], |metrics| &metrics.files) {
-            files.read.extend(readable_with(file));
-            // A certificate may be a link to the one that holds now.
-            let target = fs::canonicalize(file).ok();
-            files.read.extend(target.as_deref().and_then(readable_with));
-        }
-        if let Some(path) = &options.ready_file {
-            files.write.extend(directory(path));
-        }
-        let kernel = &mut self.kernel;
-        let entered = sandbox::enter(options.sandbox, &files, &mut || kernel.works())?;
-        if options.verbose > 0 {
-            match entered {
-                Some(entered) => eprintln!("ftpwatch: sandbox: {entered}"),
-                None => eprintln!("ftpwatch: sandbox: off"),
-            }
-        }
-        Ok(())
     }
 
     fn say_ready(&mut self) -> Result<(), Error> {
@@ -258,10 +280,12 @@ impl<'a> Watch<'a> {
                 () = Signals::reload(&mut signals.hangup) => self.reload(),
                 _ = tick.tick() => {
                     self.look_around();
+                    self.audit();
                     let health = self.health();
                     self.service.say_alive(&self.reporter, self.tracker.books(), &health);
                 }
                 () = self.kernel.wait() => {}
+                () = self.output.broken() => {}
                 () = tokio::time::sleep(pause) => {}
             }
             self.catch_up();
@@ -282,6 +306,7 @@ impl<'a> Watch<'a> {
             interfaces: watched.len(),
             missing: named.iter().filter(|name| !watched.contains(name)).count(),
             lost: self.losses.total(),
+            unbalanced: self.sums.iter().filter(|sum| !sum.holds).count(),
         }
     }
 
@@ -300,6 +325,8 @@ impl<'a> Watch<'a> {
             counters: *self.losses.counters(),
             losses: self.losses.totals(),
             entries: self.entries,
+            room: Room::new(self.options.max_connections, self.options.max_endpoints),
+            dropped: self.output.dropped(),
             ring_peak: self.kernel.ring_peak(),
             vitals: self.vitals(),
             at: Instant::now(),
@@ -336,6 +363,9 @@ impl<'a> Watch<'a> {
         }
         self.take_news();
         self.tracker.advance(now, self.kernel.truth());
+        if let Some(given) = self.tracker.make_room(now) {
+            self.losses.note_given(&given);
+        }
         self.retire();
     }
 
@@ -348,9 +378,20 @@ impl<'a> Watch<'a> {
     }
 
     fn retire(&mut self) {
-        let retired = self.tracker.take_retired();
+        self.retiring.extend(self.tracker.take_retired());
+        // What the next process finds is what was not told of yet.
+        if self.keeper.is_some()
+            && let Err(error) = self.report()
+        {
+            self.broken.get_or_insert(error);
+            return;
+        }
+        let retired = std::mem::take(&mut self.retiring);
         if let Err(error) = self.kernel.retire(&retired) {
             self.losses.note_unretired(retired.len(), &error);
+        }
+        if let Some(keeper) = &mut self.keeper {
+            keeper.forget(&retired);
         }
     }
 
@@ -358,13 +399,32 @@ impl<'a> Watch<'a> {
     fn look_around(&mut self) {
         self.follow_clock();
         self.follow_interfaces();
+        let now = self.reporter.clock.time(monotonic_now());
+        self.output.tell_alarms(now);
+        for dropped in self.output.look_for_losses() {
+            self.losses.note_dropped(dropped);
+        }
         let counters = self.kernel.truth().counters();
         let lost = self.losses.compare(&counters);
         if lost.packets {
             self.tracker.miss(monotonic_now(), self.kernel.truth());
         }
+        self.tracker.note_untold(lost.untold);
         if lost.news || self.compared.elapsed() >= SAFETY_NET {
             self.reconcile();
+        }
+    }
+
+    /// Whether all that was counted came to something. What the ring and the counters have to say is known by now.
+    fn audit(&mut self) {
+        let before = *self.losses.counters();
+        self.take_news();
+        let after = self.kernel.truth().counters();
+        let taken = self.kernel.taken();
+        let audit = self.auditor.audit(&before, &after, taken, &self.tracker);
+        self.sums = sums(&audit).into();
+        if let Some(keeper) = &mut self.keeper {
+            keeper.note_audit(audit);
         }
     }
 
@@ -445,45 +505,60 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Writes what there is to tell.
+    /// Tells the outputs what there is to tell.
     fn report(&mut self) -> io::Result<()> {
+        if let Some(error) = self.broken.take() {
+            return Err(error);
+        }
         for mut loss in self.losses.take_reports() {
             loss.state = Some(self.health().state);
             let report = self.reporter.note(monotonic_now(), Body::Loss(loss));
-            self.output.write(&report)?;
+            self.output.write(&report);
         }
-        for event in self.tracker.take_events() {
+        let events = self.tracker.take_events();
+        for event in &events {
             if let Some(metrics) = &self.metrics {
-                metrics.note(&event);
+                metrics.note(event);
             }
-            if self.output.pass_over(&event) {
-                continue;
-            }
-            let attacher = &mut self.attacher;
-            let listening = self
-                .listeners
-                .look(&event, &self.reporter, &self.tracker, attacher);
-            // Asked afterwards: it may have moved on meanwhile.
-            self.reporter.listening =
-                listening.filter(|_| !has_moved_on(&event, self.kernel.truth()));
-            let report = self.reporter.report(&event);
-            if let Some(metrics) = &self.metrics {
-                metrics.note_failure(&event, &report);
-            }
-            self.write(&report)?;
+            self.report_event(event);
         }
-        Ok(())
+        if let Some(keeper) = &mut self.keeper {
+            // What is told is what is written: a process that is killed tells of nothing that waits.
+            if !events.is_empty() {
+                self.output.settle();
+            }
+            events.iter().for_each(|event| keeper.note(event));
+            keeper.settle(&self.tracker, &self.losses);
+        }
+        self.output.check()
     }
 
-    fn write(&mut self, report: &Report) -> io::Result<()> {
+    fn report_event(&mut self, event: &Event) {
+        if self.output.pass_over(event) {
+            return;
+        }
+        let attacher = &mut self.attacher;
+        let listening = self
+            .listeners
+            .look(event, &self.reporter, &self.tracker, attacher);
+        // Asked afterwards: it may have moved on meanwhile.
+        self.reporter.listening =
+            listening.filter(|_| !has_moved_on(event, &self.retiring, self.kernel.truth()));
+        let report = self.reporter.report(event);
+        if let Some(metrics) = &self.metrics {
+            metrics.note_failure(event, &report);
+        }
+        self.write(&report);
+    }
+
+    fn write(&mut self, report: &Report) {
         self.output.note(report);
         let outcome = report.body.is_outcome();
         if outcome && self.has_shown_all() {
-            return Ok(());
+            return;
         }
-        let shown = self.output.write(report)?;
+        let shown = self.output.write(report);
         self.shown += u64::from(shown && outcome);
-        Ok(())
     }
 
     fn finish(mut self, ended: Ended) -> Result<ExitCode, Error> {
@@ -493,17 +568,27 @@ impl<'a> Watch<'a> {
         }
         self.catch_up();
         self.look_around();
-        self.tracker.finish(monotonic_now(), self.kernel.truth());
-        let health = self.health();
+        self.audit();
+        if self.keeper.is_none() {
+            self.tracker.finish(monotonic_now(), self.kernel.truth());
+        }
         let stats = Body::Stats {
             books: *self.tracker.books(),
-            health: Some(health.clone()),
+            health: Some(self.health()),
+            sums: self.sums.clone(),
         };
         let stats = self.reporter.note(monotonic_now(), stats);
-        let written = self.report().and_then(|()| self.write(&stats));
+        let reported = self.report();
+        self.write(&stats);
         let counters = self.kernel.truth().counters();
-        // Lets go of every interface before the last word.
+        let vitals = self.vitals();
+        // Lets go of every interface before the last word, unless what is there is pinned.
         drop(self.attacher);
+        drop(self.kernel);
+        let written = reported.and_then(|()| self.output.finish());
+        for dropped in self.output.take_last_losses() {
+            self.losses.note_dropped(dropped);
+        }
         match written {
             Err(error) if broken(&error) == Ended::ClosedPipe => return Ok(ExitCode::SUCCESS),
             Err(error) => {
@@ -523,17 +608,56 @@ impl<'a> Watch<'a> {
         if ended == Ended::LetGo {
             return Err(attacher::ended());
         }
+        // What outputs did not take in before the end is lost, too.
+        let health = Health::judge(
+            &Vitals {
+                lost: self.losses.total(),
+                ..vitals
+            },
+            Duration::ZERO,
+        );
         let books = self.tracker.books();
         // A closed standard error is no reason to fail.
         let _ = writeln!(
             io::stderr(),
-            "{}state: {health}",
-            self.output.summary(books, &counters, self.losses.others())
+            "{}{}state: {health}",
+            self.output.summary(books, &counters, self.losses.others()),
+            told(&self.sums, self.options.verbose > 0),
         );
         let bounded = self.options.count.is_some() || self.options.for_.is_some();
         let failed = bounded && books.failures() > 0;
         Ok(ExitCode::from(u8::from(failed)))
     }
+}
+
+/// What an earlier process left on these interfaces goes on there, and would report to nobody.
+fn ensure_unpinned(root: &Path, chosen: &[&Interface]) -> Result<(), Error> {
+    let names = Links::at(&pin::place(root)).names();
+    let pinned = |interface: &&&Interface| {
+        names
+            .iter()
+            .any(|name| name.index() == Some(interface.index))
+    };
+    let Some(interface) = chosen
+        .iter()
+        .find(pinned)
+        .filter(|_| pin::is_of_this_namespace(&pin::place(root)))
+    else {
+        return Ok(());
+    };
+    Err(Error::usage(
+        format!(
+            "what `ftpwatch run --pin` left is on {} still",
+            printable(interface.name.as_bytes())
+        ),
+        "Take it over with --pin, or take it off: `ftpwatch detach`.",
+    ))
+}
+
+/// Sums that do not hold, or all of them, a line each.
+fn told(sums: &[Sum], all: bool) -> String {
+    let told = sums.iter().filter(|sum| all || !sum.holds);
+    told.map(|sum| format!("{sum}\n")).collect()
 }
 
 /// A closed pipe is how `| head` ends; anything else is an error.
@@ -563,6 +687,31 @@ fn choose<'a>(host: &'a Host, named: &[String]) -> Result<Vec<&'a Interface>, Er
     Ok(chosen)
 }
 
+/// From here on there is no more privilege.
+fn enter_sandbox(options: &Run, kernel: &mut Kernel, metrics: Option<&Bound>) -> Result<(), Error> {
+    let mut files = Files::default();
+    let [configuration, parts] = config::places(options.config.as_deref());
+    files.read.extend(readable_with(&configuration));
+    files.read.push(parts);
+    for file in metrics.map_or(&[][..], |metrics| &metrics.files) {
+        files.read.extend(readable_with(file));
+        // A certificate may be a link to the one that holds now.
+        let target = fs::canonicalize(file).ok();
+        files.read.extend(target.as_deref().and_then(readable_with));
+    }
+    let written = options.outputs.iter().filter_map(Spec::file);
+    let written = written.chain(options.ready_file.as_deref());
+    files.write.extend(written.filter_map(writable_with));
+    let entered = sandbox::enter(options.sandbox, &files, &mut || kernel.works())?;
+    if options.verbose > 0 {
+        match entered {
+            Some(entered) => eprintln!("ftpwatch: sandbox: {entered}"),
+            None => eprintln!("ftpwatch: sandbox: off"),
+        }
+    }
+    Ok(())
+}
+
 /// The directory that a file is in.
 fn directory(file: &Path) -> Option<PathBuf> {
     let folder = file.parent()?;
@@ -583,6 +732,15 @@ fn readable_with(file: &Path) -> Option<PathBuf> {
         .iter()
         .any(|shared| folder == Path::new(shared));
     Some(if shared { file.to_owned() } else { folder })
+}
+
+/// What has to be writable for a file to be made, and moved out of the way: its directory. What is there and no file (a
+/// pipe, a device) is neither.
+fn writable_with(file: &Path) -> Option<PathBuf> {
+    match fs::metadata(file) {
+        Ok(there) if !there.is_file() => Some(file.to_owned()),
+        _ => directory(file),
+    }
 }
 
 fn remove_ready_file(path: &Path) -> Result<(), Error> {

@@ -4,6 +4,7 @@
 
 #[path = "captures/damage.rs"]
 mod damage;
+mod event;
 #[path = "captures/formats.rs"]
 mod formats;
 #[path = "captures/frames.rs"]

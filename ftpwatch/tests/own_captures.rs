@@ -9,6 +9,7 @@ mod lab;
 #[path = "captures/reading.rs"]
 mod reading;
 
+use lab::event;
 use lab::server::MANY;
 use lab::server::daemons::Kind;
 use lab::stage::{Fault, Stage};

@@ -57,7 +57,12 @@ fn probe_json(words: &[&str], status: i32) -> (Vec<serde_json::Value>, Ended) {
 fn events(ended: &Ended) -> Vec<serde_json::Value> {
     let lines = ended.stdout.lines();
     lines
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {ended}")))
+        .map(|line| {
+            let event =
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {ended}"));
+            lab::event::check(&event);
+            event
+        })
         .collect()
 }
 

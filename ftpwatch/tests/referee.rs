@@ -16,6 +16,7 @@ mod reading;
 #[allow(dead_code, reason = "a part of it is for other tests")]
 mod story;
 
+mod event;
 use std::{
     io::ErrorKind,
     net::{IpAddr, SocketAddr},

@@ -14,6 +14,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use lab::bpffs::Bpffs;
 use lab::fault::Fault;
 use lab::process::{Process, run};
 use lab::server::FILE;
@@ -151,6 +152,14 @@ fn what_the_unit_allows_is_enough() {
     let interface = At::Server.interfaces()[0];
     let directory = Directory::new("service");
     open_to_all(directory.path());
+    // As root makes it before the service starts, and as the service sees it.
+    let bpffs = Bpffs::mount();
+    let pins = bpffs.root();
+    let mut install = Command::new("install");
+    install
+        .args(["-d", "-o", NOBODY, "-g", NOBODY, "-m", "0700"])
+        .arg(&pins);
+    run(&mut install, "");
     let mut manager = Manager::listen(&directory.path().join("notify"));
     let trace = directory.path().join("trace");
 
@@ -175,7 +184,8 @@ fn what_the_unit_allows_is_enough() {
         .args(["--bounding-set", &only])
         .arg(watch::FTPWATCH)
         .args(arguments)
-        .args(["--interface", interface])
+        .args(["--interface", interface, "--pin-path"])
+        .arg(&pins)
         .env("NOTIFY_SOCKET", directory.path().join("notify"));
     let process = Process::start(&mut command);
     manager.wait_for(|line| line == "READY=1");
@@ -190,6 +200,10 @@ fn what_the_unit_allows_is_enough() {
     manager.wait_for(|line| line == "STOPPING=1");
     let ended = process.wait(SOON).ok();
     assert!(ended.stdout.contains("\"connected\""), "{ended}");
+    assert_eq!(leftovers::programs(server, interface).len(), 2);
+    let mut detach = server.command(watch::FTPWATCH);
+    detach.args(["detach", "--pin-path"]).arg(&pins);
+    run(&mut detach, "");
     leftovers::assert_none(server, interface);
 
     let trace = fs::read_to_string(&trace).expect("strace wrote");

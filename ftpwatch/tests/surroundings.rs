@@ -131,6 +131,122 @@ fn a_watcher_that_was_stopped_has_missed_nothing() {
     );
 }
 
+/// More endpoints than there is room for, and nobody reads what is new of them: of those without room that found none in
+/// the ring either, their number is all that is known.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn maps_and_ring_full_at_a_time() {
+    const SESSIONS: u16 = 30;
+    const EACH: u16 = 300;
+    const ROOM: u64 = 2_048;
+    let wire = Wire::new();
+    let room = ROOM.to_string();
+    let options = [&TIMEOUT[..], &["--max-endpoints", &room]].concat();
+    let mut watch = Watch::start(&wire.host, &["s0"], Hook::Tcx, &options);
+    let mut talks: Vec<Conversation> = (0..SESSIONS).map(talk).collect();
+    for talk in &mut talks {
+        wire.send(&talk.opening());
+    }
+    watch.process().signal(Signal::STOP);
+    for number in 0..EACH {
+        for talk in &mut talks {
+            wire.send(&transfer(talk, 20_000 + number));
+        }
+    }
+    watch.process().signal(Signal::CONT);
+    watch.wait_until("the loss", |events| {
+        events.iter().any(|event| event.text("/what") == "untold")
+    });
+    for talk in &mut talks {
+        wire.send(&talk.closing());
+    }
+    watch.wait_until("every session", |events| {
+        events.iter().filter(|event| event.is("session")).count() == usize::from(SESSIONS)
+    });
+    let report = watch.stop();
+    let stats = &report.of_type("stats")[0].json;
+    let all = u64::from(SESSIONS * EACH);
+    assert_eq!(stats["endpoints"], all);
+    assert_eq!(stats["outcomes"]["connected"], ROOM);
+    assert_eq!(stats["outcomes"]["unknown"], all - ROOM);
+    let told = outcomes(&report);
+    assert_eq!(told["connected"] as u64, ROOM);
+    let untold: u64 = report
+        .of_type("loss")
+        .iter()
+        .filter(|loss| loss.text("/what") == "untold")
+        .filter_map(|loss| loss.number("/count"))
+        .sum();
+    assert_eq!(told["unknown"] as u64 + untold, all - ROOM);
+}
+
+/// One client that asks and asks, and a server that nobody can connect to: what others do is told as ever.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn a_client_with_far_too_many_endpoints_does_not_hide_the_others() {
+    const MANY: u32 = 10_000;
+    const OTHERS: u16 = 20;
+    let wire = Wire::new();
+    let options = [&TIMEOUT[..], &["--max-endpoints", "1024"]].concat();
+    let mut watch = Watch::start(&wire.host, &["s0"], Hook::Tcx, &options);
+    let mut greedy = talk(1_000);
+    wire.send(&greedy.opening());
+    let mut talks: Vec<Conversation> = (0..OTHERS).map(talk).collect();
+    for talk in &mut talks {
+        wire.send(&talk.opening());
+    }
+    let burst = MANY / u32::from(OTHERS);
+    for (round, talk) in (0..).zip(&mut talks) {
+        for number in 0..burst {
+            let mut packets = Vec::from(greedy.exchange(1_024 + (number % 60_000) as u16));
+            packets.push(greedy.client("RETR a"));
+            packets.push(greedy.server("425 Failed to establish connection."));
+            wire.send(&packets);
+        }
+        let port = 50_000 + round;
+        wire.send(&if round % 2 == 0 {
+            transfer(talk, port)
+        } else {
+            talk.exchange(port).into()
+        });
+    }
+    let of_others = |event: &&lab::watch::Event| {
+        event.is("outcome") && event.text("/client/ip") != greedy.client.ip().to_string()
+    };
+    watch.wait_until("the others' outcomes", |events| {
+        events.iter().filter(of_others).count() == usize::from(OTHERS)
+    });
+    let report = watch.stop();
+    let mut others = BTreeMap::new();
+    for event in report.events.iter().filter(of_others) {
+        *others.entry(event.text("/outcome")).or_insert(0) += 1;
+    }
+    let half = OTHERS / 2;
+    assert_eq!(
+        others,
+        BTreeMap::from([("connected", half), ("no_syn", half)])
+    );
+    let stats = &report.of_type("stats")[0].json["outcomes"];
+    let count = |outcome: &str| stats[outcome].as_u64().expect("a number");
+    let expected = u64::from(MANY) + u64::from(half);
+    assert_eq!(count("no_syn") + count("unknown"), expected);
+    // It is named, or there was no room for its name either.
+    let client = greedy.client.ip().to_string();
+    let losses = report.of_type("loss");
+    for loss in &losses {
+        match loss.text("/what") {
+            "share_exceeded" => assert!(loss.text("/meaning").contains(&client), "{loss:?}"),
+            "forgotten" | "untold" | "ring_full" => {}
+            _ => panic!("{loss:?}"),
+        }
+    }
+    let told = |what: &str| losses.iter().any(|loss| loss.text("/what") == what);
+    assert!(
+        told("share_exceeded") || told("untold"),
+        "there was room for all"
+    );
+}
+
 /// libfaketime, which sets the clock for one process.
 fn faketime() -> PathBuf {
     let found = fs::read_dir("/usr/lib").expect("there are libraries");

@@ -10,6 +10,7 @@ mod scenarios;
 use std::collections::HashMap;
 use std::fmt;
 
+use ftpwatch::balance::{Auditor, sums};
 use ftpwatch::source::memory::Memory;
 use ftpwatch::tracker::{Case, Event, Outcome, SECOND, Tracker};
 use ftpwatch_common::counter::Counter;
@@ -55,6 +56,9 @@ struct Stage {
     tracker: Tracker,
     now: u64,
     lost_at: Option<u64>,
+    /// News that came through, and news that did not.
+    heard: u64,
+    lost: u64,
     /// Control connections that there were.
     opened: u64,
     outcomes: HashMap<u64, Outcome>,
@@ -68,6 +72,8 @@ impl Stage {
             tracker: Tracker::new(TIMEOUT),
             now: SECOND,
             lost_at: None,
+            heard: 0,
+            lost: 0,
             opened: 0,
             outcomes: HashMap::new(),
             sessions: 0,
@@ -93,6 +99,17 @@ impl Stage {
         self.compare();
         self.tracker.finish(self.now, &mut &self.memory);
         self.after();
+        self.audit();
+    }
+
+    /// Whatever was lost: what was counted is what it came to.
+    fn audit(&self) {
+        let mut counters = self.memory.counters();
+        counters[Counter::RingFull as usize] = self.lost;
+        let audit = Auditor::new(1, false).audit(&counters, &counters, self.heard, &self.tracker);
+        for sum in sums(&audit) {
+            assert!(sum.holds, "{sum}");
+        }
     }
 
     fn hear(&mut self, deaf: bool) {
@@ -103,8 +120,10 @@ impl Stage {
                 self.opened += 1;
             }
             if deaf {
+                self.lost += 1;
                 self.lost_at.get_or_insert(self.now);
             } else {
+                self.heard += 1;
                 self.tracker.take(record, self.now, &mut &self.memory);
             }
         }

@@ -40,14 +40,27 @@ pub fn take<P: Payload, S: Store>(
     interest: Interest,
 ) -> bool {
     store.count(Counter::ControlSegments);
+    let (fate, held) = read(packet, store, scene, interest);
+    store.count(fate);
+    held
+}
+
+/// Returns what became of the segment (one of [`Counter::FATES`]), and whether one is held.
+#[inline(always)]
+fn read<P: Payload, S: Store>(
+    packet: &P,
+    store: &S,
+    scene: &mut Scene,
+    interest: Interest,
+) -> (Counter, bool) {
     if interest.to_server {
         scene.sent_by_client();
         match store.control(&scene.flow) {
             Found::Held(mut control) => {
-                from_client(packet, store, &scene.segment, &mut control);
-                return control.early.length > 0;
+                let fate = from_client(packet, store, &scene.segment, &mut control);
+                return (fate, control.early.length > 0);
             }
-            Found::Busy => return false,
+            Found::Busy => return (Counter::Busy, false),
             Found::Missing => {}
         }
     }
@@ -68,12 +81,16 @@ pub fn take<P: Payload, S: Store>(
             }
             control = store.control(&scene.flow);
         }
-        if let Found::Held(mut control) = control {
-            from_server(packet, store, &scene.segment, &mut control);
-            return control.early.length > 0;
+        match control {
+            Found::Held(mut control) => {
+                let fate = from_server(packet, store, &scene.segment, &mut control);
+                return (fate, control.early.length > 0);
+            }
+            Found::Busy => return (Counter::Busy, false),
+            Found::Missing => {}
         }
     }
-    false
+    (Counter::Stray, false)
 }
 
 #[inline(always)]
@@ -82,17 +99,18 @@ fn from_client<P: Payload, S: Store>(
     store: &S,
     segment: &Segment,
     control: &mut Control,
-) {
+) -> Counter {
     if is_new_connection(control, segment) {
         store.end(control, GiveUp::ClientClosed);
     }
     if control.ended_at != 0 || segment.has(flag::SYN) {
-        return;
+        return Counter::Stray;
     }
     let arrival = control.from_client.take(segment.sequence, segment.length);
     if arrival == Arrival::Foreign {
-        return;
+        return Counter::Stray;
     }
+    let mut fate = fate(control, segment, arrival);
     control.last_at = store.about_now();
     control.client_visible = 1;
     if segment.has(flag::ACK) {
@@ -114,6 +132,7 @@ fn from_client<P: Payload, S: Store>(
             || !segment.fragment
                 && packet.scan(segment.payload + skip, segment.length - skip, &mut commands);
         if !whole {
+            fate = Counter::OutOfReach;
             store.count(Counter::Unreadable);
             lose(store, control, missed::COMMANDS);
             // What comes next does not end the line that began here.
@@ -125,6 +144,7 @@ fn from_client<P: Payload, S: Store>(
     } else if segment.has(flag::FIN) {
         close(store, control, segment, CLIENT_FIN);
     }
+    fate
 }
 
 #[inline(always)]
@@ -133,14 +153,14 @@ fn from_server<P: Payload, S: Store>(
     store: &S,
     segment: &Segment,
     control: &mut Control,
-) {
+) -> Counter {
     if control.ended_at != 0 || segment.has(flag::SYN) {
-        return;
+        return Counter::Stray;
     }
     let before = control.from_server;
     let arrival = control.from_server.take(segment.sequence, segment.length);
     if arrival == Arrival::Foreign {
-        return;
+        return Counter::Stray;
     }
     control.last_at = store.about_now();
     if arrival == Arrival::Old {
@@ -149,7 +169,7 @@ fn from_server<P: Payload, S: Store>(
     if control.early.length > 0 && control.early.sequence == segment.sequence {
         // The same again, or from another interface.
         control.from_server = before;
-        return;
+        return Counter::Repeated;
     }
     if let Arrival::New { gap: true, .. } = arrival
         && hold(packet, segment, control)
@@ -157,7 +177,7 @@ fn from_server<P: Payload, S: Store>(
         // It may never come, and nobody say so.
         lose(store, control, missed::REPLIES);
         control.from_server = before;
-        return;
+        return Counter::Early;
     }
     if segment.has(flag::ACK) && control.from_client.acknowledged(segment.acknowledgement) {
         lose(store, control, missed::COMMANDS);
@@ -169,6 +189,7 @@ fn from_server<P: Payload, S: Store>(
     {
         see_again(store, control);
     }
+    let mut fate = fate(control, segment, arrival);
     if let Arrival::New { skip, gap } = arrival
         && control.blind == 0
     {
@@ -186,6 +207,7 @@ fn from_server<P: Payload, S: Store>(
             || !segment.fragment
                 && packet.scan(segment.payload + skip, segment.length - skip, &mut replies);
         if !whole {
+            fate = Counter::OutOfReach;
             store.count(Counter::Unreadable);
             lose(store, control, missed::REPLIES);
             control.reply.resume();
@@ -195,6 +217,18 @@ fn from_server<P: Payload, S: Store>(
         store.end(control, GiveUp::ServerClosed);
     } else if segment.has(flag::FIN) {
         close(store, control, segment, SERVER_FIN);
+    }
+    fate
+}
+
+/// What becomes of a segment of the connection's that is not out of reach.
+#[inline(always)]
+const fn fate(control: &Control, segment: &Segment, arrival: Arrival) -> Counter {
+    match arrival {
+        _ if segment.length == 0 => Counter::Empty,
+        Arrival::New { .. } if control.blind != 0 => Counter::Encrypted,
+        Arrival::New { .. } => Counter::Scanned,
+        Arrival::Old | Arrival::Foreign => Counter::Repeated,
     }
 }
 

@@ -234,6 +234,11 @@ pub(super) fn blank(endpoint: &mut Endpoint, its_flow: &Flow, now: u64) {
 #[inline(always)]
 pub fn publish<S: Store>(store: &S, endpoint: &mut Endpoint) -> bool {
     store.count(Counter::Advertised);
+    if !store.take_share(&endpoint.flow.client) {
+        endpoint.missed |= missed::ROOM;
+        store.refuse_endpoint(endpoint);
+        return false;
+    }
     let flow = &endpoint.flow;
     endpoint.previous = own(store, flow, endpoint.port);
     // Found first, there second: a SYN cannot come before the reply has gone by.
@@ -248,6 +253,7 @@ pub fn publish<S: Store>(store: &S, endpoint: &mut Endpoint) -> bool {
         store.adjust_port(endpoint.port, 1, 0);
         return true;
     }
+    store.give_share(&endpoint.flow.client);
     forget_keys(store, endpoint);
     false
 }

@@ -51,6 +51,9 @@ fn retire_endpoint<S: Store>(store: &S, id: u64) {
     forget_keys(store, &endpoint);
     let (port, half_open) = (endpoint.port, endpoint.half_open as i32);
     let guessed = endpoint.is_guessed();
+    if !guessed {
+        store.give_share(&endpoint.flow.client);
+    }
     // Whoever still holds a pointer to the entry sees that it is nobody's now.
     endpoint.id = 0;
     drop(endpoint);

@@ -3,15 +3,16 @@
 use aya_ebpf::{
     bindings::BPF_F_NO_PREALLOC,
     macros::map,
-    maps::{HashMap, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 use ftpwatch_common::{
     KEYS, ROOM,
-    address::{Flow, IndexKey, Pair},
+    address::{Address, Flow, IndexKey, Pair},
     control::Control,
     counter::COUNTERS,
     endpoint::Endpoint,
     engine::Scene,
+    ledger::{Ledger, Told},
     record::{Line, RING_BYTES, Session},
 };
 
@@ -43,6 +44,22 @@ pub static CONTROLS: HashMap<Flow, Control> = HashMap::with_max_entries(ROOM, BP
 #[map]
 pub static ENDPOINTS: HashMap<u64, Endpoint> = HashMap::with_max_entries(ROOM, 0);
 
+/// How many endpoints each client has among these. A client that was not heard of for long may be forgotten for another,
+/// and then begins anew.
+#[map]
+pub static SHARES: LruHashMap<Address, u64> = LruHashMap::with_max_entries(ROOM, 0);
+
+/// How many a client may have. The loader sets it.
+#[unsafe(no_mangle)]
+static ENDPOINT_SHARE: u32 = ROOM / 4;
+
+/// [`ENDPOINT_SHARE`], as the loader set it.
+#[inline(always)]
+pub fn endpoint_share() -> u32 {
+    // SAFETY: the pointer is valid. The compiler must not take the value for the one that stands here.
+    unsafe { (&raw const ENDPOINT_SHARE).read_volatile() }
+}
+
 /// Which endpoint a SYN belongs to: by destination, and by source or anybody.
 #[map]
 pub static INDEX: HashMap<IndexKey, u64> = HashMap::with_max_entries(KEYS * ROOM, 0);
@@ -66,3 +83,11 @@ pub static NEWS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
 /// See [`Scratch`].
 #[map]
 pub static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// What the user half has told of, by id: see `ftpwatch_common::ledger`. No program looks into it.
+#[map]
+pub static TOLD: HashMap<u64, Told> = HashMap::with_max_entries(2 * ROOM, BPF_F_NO_PREALLOC);
+
+/// What the user half has counted. No program looks into it.
+#[map]
+pub static LEDGER: Array<Ledger> = Array::with_max_entries(1, 0);

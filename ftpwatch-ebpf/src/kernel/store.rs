@@ -5,7 +5,7 @@ use aya_ebpf::{
     helpers::{bpf_get_smp_processor_id, bpf_jiffies64, bpf_ktime_get_ns},
 };
 use ftpwatch_common::{
-    address::{Flow, IndexKey, Pair},
+    address::{Address, Flow, IndexKey, Pair},
     control::Control,
     counter::Counter,
     endpoint::{Endpoint, GiveUp},
@@ -16,7 +16,7 @@ use ftpwatch_common::{
 use super::{
     gate,
     lock::{Held, add},
-    maps::{BLIND, CONTROLS, ENDPOINTS, IDS, INDEX, NEWS, SCRATCH, TALLY},
+    maps::{BLIND, CONTROLS, ENDPOINTS, IDS, INDEX, NEWS, SCRATCH, SHARES, TALLY, endpoint_share},
     news, outline,
     scan::scan_early,
     trace,
@@ -157,13 +157,46 @@ impl Store for Maps {
         let stored = ENDPOINTS
             .insert(endpoint.id, &*endpoint, u64::from(BPF_NOEXIST))
             .is_ok();
-        if !stored {
-            self.count(Counter::EndpointsFull);
-            endpoint.why = Why::Unstored as u32;
-        }
         trace::advertised(endpoint);
-        self.tell_endpoint(endpoint);
+        if stored {
+            tell::<Endpoint>(endpoint);
+        } else {
+            self.count(Counter::EndpointsFull);
+            tell_unstored(endpoint);
+        }
         stored
+    }
+
+    #[inline(always)]
+    fn refuse_endpoint(&self, endpoint: &mut Endpoint) {
+        self.count(Counter::ShareExceeded);
+        tell_unstored(endpoint);
+    }
+
+    #[inline(always)]
+    fn take_share(&self, client: &Address) -> bool {
+        match SHARES.get_ptr_mut(client) {
+            Some(endpoints) => {
+                // SAFETY: the value is one word, so it is never read half written.
+                if unsafe { *endpoints } >= u64::from(endpoint_share()) {
+                    return false;
+                }
+                add(endpoints, 1);
+            }
+            // That there is no room for a client is no reason to keep anything from it.
+            None => drop(SHARES.insert(client, 1, u64::from(BPF_ANY))),
+        }
+        true
+    }
+
+    #[inline(always)]
+    fn give_share(&self, client: &Address) {
+        if let Some(endpoints) = SHARES.get_ptr_mut(client) {
+            // SAFETY: the value is one word, so it is never read half written.
+            if unsafe { *endpoints } > 0 {
+                add(endpoints, -1);
+            }
+        }
     }
 
     #[inline(always)]
@@ -224,12 +257,7 @@ impl Store for Maps {
 
     #[inline(always)]
     fn tell_endpoint(&self, endpoint: &Endpoint) {
-        if NEWS
-            .output::<Endpoint>(endpoint, news::flags(self.now()))
-            .is_err()
-        {
-            self.count(Counter::RingFull);
-        }
+        tell::<Endpoint>(endpoint);
     }
 
     #[inline(always)]
@@ -240,12 +268,7 @@ impl Store for Maps {
         // SAFETY: the scratch space is this processor's own, and `session` is used here alone.
         let session = unsafe { &mut (*scratch).session };
         fill(session);
-        if NEWS
-            .output::<Session>(&*session, news::flags(self.now()))
-            .is_err()
-        {
-            self.count(Counter::RingFull);
-        }
+        tell::<Session>(session);
     }
 
     #[inline(always)]
@@ -256,12 +279,7 @@ impl Store for Maps {
         // SAFETY: the scratch space is this processor's own, and `line` is used here alone.
         let line = unsafe { &mut (*scratch).line };
         fill(line);
-        if NEWS
-            .output::<Line>(&*line, news::flags(self.now()))
-            .is_err()
-        {
-            self.count(Counter::RingFull);
-        }
+        tell::<Line>(line);
     }
 
     #[inline(always)]
@@ -305,4 +323,25 @@ impl Store for Maps {
     fn end(&self, control: &mut Control, how: GiveUp) {
         outline::end(control, how as u32);
     }
+}
+
+/// Sends an endpoint that is in no map.
+#[inline(always)]
+fn tell_unstored(endpoint: &mut Endpoint) {
+    endpoint.why = Why::Unstored as u32;
+    // A guess that nobody hears of is none.
+    if !tell::<Endpoint>(endpoint) && !endpoint.is_guessed() {
+        Maps.count(Counter::Untold);
+    }
+}
+
+/// Sends a record. Counts it, and once more when there is no room.
+#[inline(always)]
+fn tell<R: bytemuck::Pod>(record: &R) -> bool {
+    let told = NEWS.output::<R>(record, news::flags(Maps.now())).is_ok();
+    if !told {
+        Maps.count(Counter::RingFull);
+    }
+    Maps.count(Counter::Records);
+    told
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use aya::programs::{Program, ProgramFd};
-use ftpwatch::source::kernel::{Hook, Kernel, Settings};
+use ftpwatch::source::kernel::{Hook, Kernel, Room, Settings};
 use ftpwatch_common::engine::Request;
 use ftpwatch_common::packet::Link;
 use nix::time::{ClockId, clock_gettime};
@@ -34,8 +34,13 @@ impl Rig {
             control_ports: vec![21],
             hook: Hook::Xdp,
             log: false,
+            // There is one client, and it may have them all.
+            room: Room {
+                share: u32::MAX,
+                ..room.map_or_else(Room::default, |room| Room::new(room, room))
+            },
         };
-        let kernel = Kernel::load_with_room(&settings, room)?;
+        let kernel = Kernel::load(&settings)?;
         drop(context);
         Ok(Self {
             kernel,

@@ -20,6 +20,8 @@ pub enum Request {
     Attach { index: u32 },
     /// Let go of it.
     Detach { index: u32 },
+    /// Let go of what an earlier process attached elsewhere.
+    ReleaseOthers,
     /// What the server of this control connection listens on.
     Listeners {
         client: SocketAddr,

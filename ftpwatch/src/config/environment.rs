@@ -32,7 +32,7 @@ fn setting(key: &Key, value: OsString) -> Result<Setting, Error> {
         .map_err(|_| wrong("it is not UTF-8", None))?;
     let values: Vec<String> = if key.is_list() {
         value
-            .split(',')
+            .split(key.separator())
             .map(|part| part.trim().to_owned())
             .collect()
     } else {

@@ -70,6 +70,11 @@ impl Key {
             .collect()
     }
 
+    /// What is between its values in the environment: the values of outputs have commas themselves.
+    pub fn separator(&self) -> char {
+        if self.name() == "output" { ';' } else { ',' }
+    }
+
     /// The variable of the environment that sets it.
     pub fn variable(&self) -> String {
         let name = self.name().to_uppercase().replace(['-', '.'], "_");

@@ -1,6 +1,7 @@
 //! The causes: one rule each, in the order in which they are named where several fit.
 
 use clap::ValueEnum;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Context;
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// Why an endpoint failed. An inference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// Nobody can connect to what was advertised.
@@ -71,7 +72,7 @@ impl Cause {
 }
 
 /// How sure a cause is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Confidence {
     /// Hardly anything else explains what was seen.
@@ -83,7 +84,7 @@ pub enum Confidence {
 }
 
 /// What is wrong with an endpoint although it worked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Warning {
     /// The client ignored the advertised address, and would have failed with it.

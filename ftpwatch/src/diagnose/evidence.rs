@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Why absence proves nothing, for each bit of [`missed`].
-const MISSED: [(u32, &str); 8] = [
+const MISSED: [(u32, &str); 9] = [
     (missed::REPLIES, "bytes of the server's were missed"),
     (missed::COMMANDS, "bytes of the client's were missed"),
     (
@@ -34,6 +34,10 @@ const MISSED: [(u32, &str); 8] = [
     ),
     (missed::STORE, "packets may have passed unseen"),
     (missed::CONTENDED, "a packet could not be taken in"),
+    (
+        missed::ROOM,
+        "more endpoints at a time than there is room for: its client had its share, or it made room for others",
+    ),
 ];
 
 /// The evidence, in the order in which it was seen.

@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use clap::ValueEnum;
 use serde::Serialize;
 
 use super::check::{Check, Group, Status};
-use crate::output::Format;
 
 /// The version of the format: it changes when something is renamed or removed, which is not planned.
 const SCHEMA: u32 = 1;
@@ -18,6 +18,15 @@ struct Envelope<'a> {
     schema: u32,
     #[serde(flatten)]
     check: &'a Check,
+}
+
+/// In which form checks are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Table,
+    /// One object a line
+    Json,
 }
 
 /// Writes checks to standard output.

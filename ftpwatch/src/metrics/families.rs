@@ -4,7 +4,7 @@
 use std::{fmt, time::Duration};
 
 use clap::ValueEnum as _;
-use ftpwatch_common::{ROOM, counter::Counter as Counted, record::RING_BYTES};
+use ftpwatch_common::{counter::Counter as Counted, record::RING_BYTES};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric, prometheus_text, text},
@@ -19,7 +19,7 @@ use prometheus_client::{
 };
 
 use super::{Shared, Snapshot};
-use crate::{diagnose::Cause, health::State, tracker::Outcome, watch::KINDS_OF_LOSS};
+use crate::{diagnose::Cause, health::State, output::Kind, tracker::Outcome, watch::KINDS_OF_LOSS};
 
 /// The label of a failure whose cause is not known.
 pub const NO_CAUSE: &str = "none";
@@ -209,6 +209,12 @@ impl Writer<'_> {
             "loss",
             KINDS_OF_LOSS.into_iter().zip(now.losses),
         )?;
+        self.counters(
+            "output_dropped",
+            "Results that an output did not write",
+            "output",
+            Kind::ALL.map(Kind::name).into_iter().zip(now.dropped),
+        )?;
         self.counter(
             "control_segments",
             "Segments of control connections seen",
@@ -232,7 +238,15 @@ impl Writer<'_> {
             "map_max_entries",
             "Entries that the kernel's maps have room for",
             "map",
-            ["controls", "endpoints"].map(|map| (map, ROOM.into())),
+            [
+                ("controls", now.room.connections.into()),
+                ("endpoints", now.room.endpoints.into()),
+            ],
+        )?;
+        self.gauge(
+            "books_unbalanced",
+            "How many sums of the books do not hold: something was lost that was not counted",
+            count(now.vitals.unbalanced),
         )?;
         self.gauge(
             "ring_peak_bytes",

@@ -7,10 +7,13 @@ use std::{
     net::IpAddr,
 };
 
+use ftpwatch_common::counter::COUNTERS;
+
+use super::summary;
 use crate::{
     diagnose::{Cause, Finding},
     report::{Body, EndpointReport, FindingReport, Peer, Report},
-    tracker::{Case, Outcome},
+    tracker::{Books, Case, Event, Outcome},
 };
 
 /// How many rows and findings are remembered.
@@ -75,8 +78,14 @@ impl Story {
         }
     }
 
-    /// Takes in an outcome that is no failure, and has no cause therefore.
-    pub fn note_case(&mut self, case: &Case) {
+    /// Takes in an event that there is no report of: an outcome that is no failure has no cause, and counts.
+    pub fn note_event(&mut self, event: &Event) {
+        if let Event::Outcome(case) = event {
+            self.note_case(case);
+        }
+    }
+
+    fn note_case(&mut self, case: &Case) {
         let endpoint = case.views.client_side();
         let server = Peer {
             ip: endpoint.flow.server.ip(),
@@ -104,8 +113,21 @@ impl Story {
             .insert((finding.finding, finding.server, explanation));
     }
 
+    /// What is said at the end: the story, what was counted, and what was lost in the engine and besides.
+    pub fn summary(
+        &self,
+        books: &Books,
+        counters: &[u64; COUNTERS],
+        besides: &[(u64, String)],
+    ) -> String {
+        let mut text = String::new();
+        self.tell(&mut text);
+        summary::write(&mut text, books, counters, besides);
+        text
+    }
+
     /// The story, lines that end each; nothing where there is none. Failures first, and then what happened most.
-    pub fn tell(&self, text: &mut String) {
+    fn tell(&self, text: &mut String) {
         // Writing to a String cannot fail.
         if !self.rows.is_empty() {
             let _ = writeln!(

@@ -9,7 +9,10 @@ use anstyle::{AnsiColor, Style};
 use jiff::tz::TimeZone;
 
 use crate::{
-    report::{Body, EndpointReport, FindingReport, LossReport, Report, SessionReport},
+    report::{
+        AlarmReport, AlarmState, Body, EndpointReport, FindingReport, LossReport, Report,
+        SessionReport,
+    },
     tracker::{Outcome, Visibility},
 };
 
@@ -59,6 +62,7 @@ impl Table {
             }
             Body::Session(session) => session_line(out, &time, session),
             Body::Finding(finding) => finding_lines(out, &time, finding),
+            Body::Alarm(alarm) => alarm_lines(out, &time, alarm),
             Body::Ports(report) => ports::write(out, &time, report),
             Body::Loss(loss) => loss_line(out, &time, loss),
             Body::Stats { books, .. } => writeln!(
@@ -174,6 +178,23 @@ fn finding_lines(out: &mut impl Write, time: &str, finding: &FindingReport) -> i
     }
     writeln!(out, "{INDENT}why:  {}", finding.explanation)?;
     labelled(out, "fix: ", &finding.advice)
+}
+
+fn alarm_lines(out: &mut impl Write, time: &str, alarm: &AlarmReport) -> io::Result<()> {
+    let resolved = alarm.state == AlarmState::Resolved;
+    let style = if resolved { GOOD } else { BAD };
+    let row = row(time, "", &alarm.server.to_string(), "", alarm.state.name());
+    writeln!(out, "{style}{row}  {}{style:#}", alarm.what())?;
+    writeln!(
+        out,
+        "{INDENT}seen: {} since {}",
+        alarm.extent(),
+        alarm.since
+    )?;
+    if let (Some(explanation), false) = (&alarm.explanation, resolved) {
+        writeln!(out, "{INDENT}why:  {explanation}")?;
+    }
+    labelled(out, "fix: ", &alarm.advice)
 }
 
 fn loss_line(out: &mut impl Write, time: &str, loss: &LossReport) -> io::Result<()> {

@@ -247,6 +247,7 @@ impl<'a> Analysis<'a> {
         let books = Body::Stats {
             books: *self.tracker.books(),
             health: None,
+            sums: Vec::new(),
         };
         self.sink.write(&self.reporter.note(self.now, books))?;
         self.done

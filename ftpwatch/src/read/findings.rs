@@ -47,6 +47,7 @@ impl Findings {
             late,
             transfers,
             undecodable,
+            views: _,
         } = books;
         let total = &mut self.books;
         total.sessions += sessions;

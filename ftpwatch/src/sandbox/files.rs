@@ -32,6 +32,8 @@ pub fn restrict(files: &Files) -> Result<(), String> {
 fn enforce(files: &Files) -> Result<RulesetStatus, RulesetError> {
     let read: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir});
     let write: BitFlags<AccessFs> = make_bitflags!(AccessFs::{MakeReg | RemoveFile | WriteFile | Truncate | ReadDir | ReadFile});
+    let (directories, others): (Vec<_>, Vec<_>) =
+        files.write.iter().partition(|place| place.is_dir());
     let status = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(NEWEST))?
@@ -41,7 +43,8 @@ fn enforce(files: &Files) -> Result<RulesetStatus, RulesetError> {
         // What is not there is not needed.
         .add_rules(path_beneath_rules(ALWAYS, read))?
         .add_rules(path_beneath_rules(&files.read, read))?
-        .add_rules(path_beneath_rules(&files.write, write))?
+        .add_rules(path_beneath_rules(directories, write))?
+        .add_rules(path_beneath_rules(others, AccessFs::WriteFile))?
         .restrict_self()?;
     Ok(status.ruleset)
 }

@@ -11,7 +11,7 @@ use seccompiler::{
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
 /// What the watcher calls with whatever arguments.
-const ALLOWED: [i64; 77] = [
+const ALLOWED: [i64; 78] = [
     // Memory. `mmap` and `mprotect` are further below.
     libc::SYS_brk,
     libc::SYS_madvise,
@@ -39,6 +39,7 @@ const ALLOWED: [i64; 77] = [
     libc::SYS_read,
     libc::SYS_readlinkat,
     libc::SYS_readv,
+    libc::SYS_renameat,
     libc::SYS_renameat2,
     libc::SYS_statx,
     libc::SYS_unlinkat,
@@ -98,13 +99,14 @@ const ALLOWED: [i64; 77] = [
 
 /// The same, by names that only the older architecture has.
 #[cfg(target_arch = "x86_64")]
-const ALLOWED_TOO: [i64; 8] = [
+const ALLOWED_TOO: [i64; 9] = [
     libc::SYS_access,
     libc::SYS_epoll_wait,
     libc::SYS_lstat,
     libc::SYS_open,
     libc::SYS_poll,
     libc::SYS_readlink,
+    libc::SYS_rename,
     libc::SYS_stat,
     libc::SYS_unlink,
 ];

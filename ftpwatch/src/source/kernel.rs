@@ -4,6 +4,7 @@ mod attach;
 mod feature;
 mod interface;
 mod load;
+pub mod pin;
 
 use std::{io, time::Duration};
 
@@ -24,11 +25,12 @@ use ftpwatch_common::{
 use tokio::io::{Interest, unix::AsyncFd};
 
 use crate::{error::Error, tracker::Truth};
+use pin::{Memory, Pins};
 
 pub use attach::{Attacher, Hook};
 pub use interface::{Host, Interface, host};
 pub(crate) use load::root_cause;
-pub use load::{Settings, load as load_object};
+pub use load::{Room, Settings, load as load_object};
 
 // aya reads and writes keys and values as byte arrays; what they mean, `bytemuck` says.
 type FlowBytes = [u8; size_of::<Flow>()];
@@ -51,11 +53,15 @@ const READ_ON: Duration = Duration::from_nanos(2 * PROMPT);
 pub struct Kernel {
     /// Attaches the programs to interfaces.
     pub attacher: Attacher,
+    /// What the user half remembers there, where that outlives it.
+    pub memory: Option<Memory>,
     news: AsyncFd<RingBuf<MapData>>,
     log: Option<AsyncFd<EbpfLogger<&'static dyn log::Log>>>,
     /// There were news the last time.
     busy: bool,
     ring_peak: u64,
+    /// Records taken out of the ring, of whatever form.
+    taken: u64,
     truth: Maps,
     ebpf: Ebpf,
 }
@@ -74,18 +80,21 @@ impl Kernel {
     ///
     /// When this host cannot be watched: privilege, or what the kernel lacks.
     pub fn load(settings: &Settings) -> Result<Self, Error> {
-        Self::load_with_room(settings, None)
+        Self::load_onto(settings, None)
     }
 
-    /// [`Self::load`], with room for so many control connections, and as many endpoints, rather than what there is
-    /// otherwise.
+    /// [`Self::load`], onto the maps that are pinned.
     ///
     /// # Errors
     ///
     /// As [`Self::load`].
+    pub fn load_pinned(settings: &Settings, pins: Pins) -> Result<Self, Error> {
+        Self::load_onto(settings, Some(pins))
+    }
+
     #[expect(unsafe_code, reason = "tokio asks for a promise about the descriptor")]
-    pub fn load_with_room(settings: &Settings, room: Option<u32>) -> Result<Self, Error> {
-        let mut ebpf = load::load(settings, room)?;
+    fn load_onto(settings: &Settings, pins: Option<Pins>) -> Result<Self, Error> {
+        let mut ebpf = load::load_onto(settings, pins.as_ref())?;
         let ring =
             RingBuf::try_from(load::take_map(&mut ebpf, "NEWS")?).map_err(load::map_error)?;
         // SAFETY: the ring buffer keeps its map's descriptor open for as long as it lives, and always tells
@@ -100,11 +109,16 @@ impl Kernel {
                 .map_err(load::map_error)?,
         };
         Ok(Self {
-            attacher: Attacher::new(settings.hook),
+            memory: pins
+                .is_some()
+                .then(|| Memory::take(&mut ebpf))
+                .transpose()?,
+            attacher: Attacher::new(settings.hook, pins),
             news,
             log: None,
             busy: true,
             ring_peak: 0,
+            taken: 0,
             truth,
             ebpf,
         })
@@ -193,6 +207,7 @@ impl Kernel {
         self.busy = false;
         while let Some(item) = ring.next() {
             self.busy = true;
+            self.taken += 1;
             bytes += ring_bytes(item.len());
             match Record::parse(&item) {
                 Some(record) => each(record, &mut self.truth),
@@ -207,6 +222,12 @@ impl Kernel {
     #[must_use]
     pub const fn ring_peak(&self) -> u64 {
         self.ring_peak
+    }
+
+    /// How many records were taken out of the ring so far.
+    #[must_use]
+    pub const fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// To be called once [`Self::drain`] found nothing more.
@@ -244,6 +265,12 @@ impl Kernel {
         }
         Ok(())
     }
+}
+
+/// How many processors there may be: each may run the programs.
+#[must_use]
+pub fn processors() -> u64 {
+    aya::util::nr_cpus().map_or(1, |count| count as u64)
 }
 
 /// What a record takes in the ring: a header of eight bytes, and all in steps of eight.

@@ -16,7 +16,7 @@ use std::{
 use bytemuck::Zeroable;
 use foldhash::fast::RandomState;
 use ftpwatch_common::{
-    address::{Flow, IndexKey, Pair, WirePort},
+    address::{Address, Flow, IndexKey, Pair, WirePort},
     control::{Control, HELD_BYTES},
     counter::{COUNTERS, Counter},
     endpoint::{Endpoint, GiveUp},
@@ -325,6 +325,15 @@ impl Store for Memory {
         true
     }
 
+    // There is always room.
+    fn refuse_endpoint(&self, _: &mut Endpoint) {}
+
+    fn take_share(&self, _: &Address) -> bool {
+        true
+    }
+
+    fn give_share(&self, _: &Address) {}
+
     fn remove_endpoint(&self, id: u64) {
         self.endpoints.borrow_mut().remove(&id);
     }
@@ -365,6 +374,7 @@ impl Store for Memory {
     }
 
     fn tell_endpoint(&self, endpoint: &Endpoint) {
+        self.count(Counter::Records);
         self.news
             .borrow_mut()
             .push_back(Record::Endpoint(*endpoint));
@@ -373,12 +383,14 @@ impl Store for Memory {
     fn tell_session(&self, fill: impl FnOnce(&mut Session)) {
         let mut session = Session::zeroed();
         fill(&mut session);
+        self.count(Counter::Records);
         self.news.borrow_mut().push_back(Record::Session(session));
     }
 
     fn tell_line(&self, fill: impl FnOnce(&mut Line)) {
         let mut line = Line::zeroed();
         fill(&mut line);
+        self.count(Counter::Records);
         self.news.borrow_mut().push_back(Record::Line(line));
     }
 

@@ -11,6 +11,9 @@ pub struct Books {
     pub blind: u64,
     /// Control connections that were left out, because of who they were between. Nothing else counts them.
     pub ignored: u64,
+    /// Advertisements taken in: an endpoint that was seen on both sides of an address translation has two, and those of
+    /// control connections that are left out are among them.
+    pub views: u64,
     /// Endpoints advertised.
     pub endpoints: u64,
     /// How many of each [`Outcome`], in the order of [`Outcome::ALL`].

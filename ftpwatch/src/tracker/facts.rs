@@ -51,6 +51,13 @@ impl Views {
         }
     }
 
+    /// It makes room for others.
+    pub fn give(&mut self) {
+        for view in &mut self.0 {
+            view.missed |= missed::ROOM;
+        }
+    }
+
     /// The client's view.
     #[must_use]
     pub fn client_side(&self) -> &Endpoint {

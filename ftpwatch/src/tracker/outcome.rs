@@ -1,11 +1,12 @@
 //! What happened to an endpoint: the rules, as one function of facts and time.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::facts::Facts;
 
 /// What happened to an endpoint. Decided once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The three-way handshake completed.

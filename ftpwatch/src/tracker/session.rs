@@ -12,12 +12,13 @@ use ftpwatch_common::{
     text::Text,
 };
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Outcome, SECOND};
 
 /// Whether a control connection could be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Visibility {
     /// In clear text.
@@ -96,6 +97,42 @@ impl Sessions {
     #[must_use]
     pub const fn books(&self) -> (u64, u64, u64) {
         (self.seen, self.blind, self.ignored)
+    }
+
+    /// The same, of those that are over and told of.
+    #[must_use]
+    pub fn settled(&self) -> (u64, u64, u64) {
+        let (mut seen, mut blind, mut ignored) = self.books();
+        for session in self.sessions.values().filter(|session| !session.told) {
+            let unreadable = session.visibility != Visibility::Clear;
+            if session.ignored {
+                ignored -= 1;
+            } else {
+                seen -= 1;
+                blind -= u64::from(unreadable);
+            }
+        }
+        (seen, blind, ignored)
+    }
+
+    /// Goes on from what was counted before.
+    pub const fn resume(&mut self, (seen, blind, ignored): (u64, u64, u64)) {
+        self.seen += seen;
+        self.blind += blind;
+        self.ignored += ignored;
+    }
+
+    /// The control connection's end was told of, and its entry is still there.
+    pub fn adopt_ended(&mut self, control: &Control, expiry: u64) {
+        self.expiry.insert((expiry, control.id));
+        self.views.insert(
+            control.id,
+            View {
+                session: control.id,
+                flow: control.flow,
+                ended: true,
+            },
+        );
     }
 
     /// Leaves out clients and servers in `networks`, in sessions that are new.

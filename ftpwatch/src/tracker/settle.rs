@@ -87,6 +87,7 @@ impl Tracker {
         }
         if outcome.is_failure() {
             self.set_timer(key, Some(now + REMEMBERED));
+            self.remember(flow.client, now, key);
         }
     }
 
@@ -169,6 +170,12 @@ impl Tracker {
             return;
         };
         self.sessions.forget_endpoint(watched.session, key);
+        if let Some((outcome, decided_at)) = watched.outcome
+            && outcome.is_failure()
+        {
+            let client = watched.views.client_side().flow.client;
+            self.remember_no_more(client, decided_at, key);
+        }
         for id in watched.views.ids() {
             self.known.remove(&id);
             self.retire_view(id, watched.views.client_side().flow);

@@ -9,6 +9,7 @@ mod guesses;
 mod lost;
 #[path = "../../tests/packets/mod.rs"]
 mod packets;
+mod room;
 mod sessions;
 mod twins;
 

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use ftpwatch_common::engine::Request;
+
 use crate::{
     attacher::Attacher,
     host::Listening,
@@ -79,10 +81,11 @@ impl Listeners {
 
 /// Whether the session went on to another endpoint, or ended. Its server then has closed the port of this one, and
 /// may well listen on another.
-pub fn has_moved_on(event: &Event, truth: &mut dyn Truth) -> bool {
+pub fn has_moved_on(event: &Event, retiring: &[Request], truth: &mut dyn Truth) -> bool {
     let Event::Outcome(case) = event else {
         return false;
     };
     let mut ids = case.views.ids();
-    ids.any(|id| truth.endpoint(id).is_none_or(|now| now.released != 0))
+    let is_retiring = |id| retiring.iter().any(|request| request.endpoint == id);
+    ids.any(|id| is_retiring(id) || truth.endpoint(id).is_none_or(|now| now.released != 0))
 }

@@ -4,10 +4,16 @@ use std::io;
 
 use ftpwatch_common::counter::{COUNTERS, Counter};
 
-use crate::{error::Error, escape::printable, report::LossReport};
+use crate::{
+    error::Error,
+    escape::printable,
+    output::Dropped,
+    report::LossReport,
+    tracker::{Given, Giver},
+};
 
 /// Counters of the kernel half that say that something was lost, and what that means.
-const COUNTED: [(Counter, &str, &str); 7] = [
+const COUNTED: [(Counter, &str, &str); 8] = [
     (
         Counter::ControlsFull,
         "controls_full",
@@ -43,10 +49,15 @@ const COUNTED: [(Counter, &str, &str); 7] = [
         "ring_full",
         "the ring buffer was full; what its records said was read from the maps instead",
     ),
+    (
+        Counter::Untold,
+        "untold",
+        "endpoints are counted as unknown, and not told of: there was no room for them, nor for the news of them",
+    ),
 ];
 
 /// Every word that a loss is reported as.
-pub const KINDS: [&str; COUNTED.len() + 3] = [
+pub const KINDS: [&str; COUNTED.len() + 7] = [
     COUNTED[0].1,
     COUNTED[1].1,
     COUNTED[2].1,
@@ -54,14 +65,23 @@ pub const KINDS: [&str; COUNTED.len() + 3] = [
     COUNTED[4].1,
     COUNTED[5].1,
     COUNTED[6].1,
+    COUNTED[7].1,
     STRANGE_RECORDS,
     UNRETIRED,
     INTERFACE_GONE,
+    OUTPUT_DROPPED,
+    NOT_ADOPTED,
+    FORGOTTEN,
+    SHARE_EXCEEDED,
 ];
 
 const STRANGE_RECORDS: &str = "strange_records";
 const UNRETIRED: &str = "unretired";
 const INTERFACE_GONE: &str = "interface_gone";
+const OUTPUT_DROPPED: &str = "output_dropped";
+const NOT_ADOPTED: &str = "not_adopted";
+const FORGOTTEN: &str = "forgotten";
+const SHARE_EXCEEDED: &str = "share_exceeded";
 
 /// What a loss calls for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,6 +90,8 @@ pub struct Lost {
     pub packets: bool,
     /// News were lost.
     pub news: bool,
+    /// So many endpoints are known of by this count alone.
+    pub untold: u64,
 }
 
 /// Keeps count of what was lost.
@@ -101,6 +123,7 @@ impl Losses {
         Lost {
             packets: lost(Counter::Contended) > 0,
             news: lost(Counter::RingFull) > 0,
+            untold: lost(Counter::Untold),
         }
     }
 
@@ -136,11 +159,69 @@ impl Losses {
         );
     }
 
+    /// What an earlier process left does not fit.
+    pub fn note_not_adopted(&mut self) {
+        self.note(
+            NOT_ADOPTED,
+            1,
+            "what an earlier ftpwatch left in the kernel does not fit this one, and was replaced; endpoints that were open \
+             then are not reported"
+                .into(),
+        );
+    }
+
+    /// Endpoints had to make room for others.
+    pub fn note_given(&mut self, given: &Given) {
+        if given.forgotten > 0 {
+            self.note(
+                FORGOTTEN,
+                given.forgotten,
+                "endpoints are followed no longer that have their outcome: there is no room. What comes late is not told".into(),
+            );
+        }
+        for (giver, count) in &given.unknown {
+            let meaning = match giver {
+                Giver::Client(address) => format!(
+                    "endpoints of the client {address} are unknown: it had its share of the room already"
+                ),
+                Giver::Server(address) => format!(
+                    "endpoints of the server {address} are unknown: it had more than its share of the room"
+                ),
+                Giver::Everybody => {
+                    "endpoints are unknown: there are more at a time than there is room for".into()
+                }
+            };
+            self.note(SHARE_EXCEEDED, *count, meaning);
+        }
+    }
+
+    /// Goes on from what was told of before.
+    pub fn resume(&mut self, counters: &[u64; COUNTERS], losses: &[u64]) {
+        self.before = *counters;
+        for (total, lost) in self.totals.iter_mut().zip(losses) {
+            *total += lost;
+        }
+    }
+
     /// An interface cannot be watched. Said once.
     pub fn note_unattached(&mut self, name: &str, error: &Error) {
         if !self.unattached.iter().any(|known| known == name) {
             self.unattached.push(name.to_owned());
             eprintln!("{error}");
+        }
+    }
+
+    /// An output did not write results.
+    pub fn note_dropped(&mut self, dropped: Dropped) {
+        let Dropped {
+            output,
+            count,
+            reason,
+        } = dropped;
+        let meaning = format!("results were not written to {output}: {reason}");
+        self.note(OUTPUT_DROPPED, count, meaning);
+        if let Some(report) = self.reports.last_mut() {
+            report.output = Some(output);
         }
     }
 
@@ -174,6 +255,7 @@ impl Losses {
             what,
             count,
             meaning,
+            output: None,
             state: None,
         });
     }

@@ -7,8 +7,9 @@ use crate::{clock::monotonic_now, config};
 const LIVE: [&str; 5] = ["timeout", "passive-range", "vantage", "show", "ignore"];
 
 impl Watch<'_> {
-    /// Reads the configuration again. What is wrong is said, and then nothing changes.
+    /// Opens files of results again, and reads the configuration again. What is wrong is said, and then nothing changes.
     pub(super) fn reload(&mut self) {
+        self.output.reopen();
         let run = match config::reload() {
             Ok(run) => run,
             Err(error) => {

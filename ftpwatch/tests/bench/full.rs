@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 
+use ftpwatch::source::kernel::Room;
 use ftpwatch_common::counter::Counter;
-use ftpwatch_common::endpoint::Endpoint;
+use ftpwatch_common::endpoint::{Endpoint, missed};
 use ftpwatch_common::record::{RING_BYTES, Record, Why};
 
 use crate::bench::{Bench, Program};
@@ -148,4 +149,38 @@ fn controls() {
     assert_eq!(bench.endpoints(), []);
     // At the greeting and at the 227.
     assert_eq!(count(&mut bench, Counter::ControlsFull), 2);
+}
+
+/// A client that has its share is refused more, and others are not.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn shares() {
+    let mut bench = Bench::with_room(Program::Ether, Room::new(64, 64));
+    let mut greedy = Conversation::new(Family::V4);
+    take(&mut bench, greedy.opening());
+    let packet = advertise(&mut greedy, 1_024, 20);
+    take(&mut bench, [packet]);
+    let refused = bench
+        .records()
+        .into_iter()
+        .filter_map(|record| match record {
+            Record::Endpoint(e) if e.why == Why::Unstored as u32 => Some((e.port, e.missed)),
+            _ => None,
+        });
+    let expected = (1_040..1_044).map(|port| (port, missed::ROOM));
+    assert_eq!(Vec::from_iter(refused), Vec::from_iter(expected));
+    assert_eq!(count(&mut bench, Counter::ShareExceeded), 4);
+    assert_eq!(count(&mut bench, Counter::EndpointsFull), 0);
+    assert_eq!(bench.endpoints().len(), 16);
+    let client = SocketAddr::new(Family::V4.client(8), 40_000);
+    let mut other = Conversation::between(client, greedy.server);
+    take(&mut bench, other.opening());
+    take(&mut bench, other.exchange(50_000));
+    assert_eq!(bench.endpoints().len(), 17);
+    // What it gave it may have again, and no more.
+    retire_all(&mut bench);
+    let packet = advertise(&mut greedy, 2_048, 20);
+    take(&mut bench, [packet]);
+    assert_eq!(bench.endpoints().len(), 16);
+    retire_all(&mut bench);
 }

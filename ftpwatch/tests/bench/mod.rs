@@ -5,7 +5,7 @@ use std::time::Duration;
 use aya::maps::{Array, HashMap};
 use aya::programs::{SchedClassifier, TestRun as _, TestRunOptions, TestRunResult, Xdp};
 use ftpwatch::clock::monotonic_now;
-use ftpwatch::source::kernel::{Hook, Kernel, Settings};
+use ftpwatch::source::kernel::{Hook, Kernel, Room, Settings};
 use ftpwatch_common::{
     address::IndexKey,
     control::Control,
@@ -68,6 +68,20 @@ impl Bench {
 
     /// Loads all programs, which log or not.
     pub fn with_log(program: Program, log: bool) -> Self {
+        // There are few clients, and each may have all there is.
+        let room = Room {
+            share: u32::MAX,
+            ..Room::default()
+        };
+        Self::with(program, log, room)
+    }
+
+    /// Loads all programs, with so much room.
+    pub fn with_room(program: Program, room: Room) -> Self {
+        Self::with(program, false, room)
+    }
+
+    fn with(program: Program, log: bool, room: Room) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -77,6 +91,7 @@ impl Bench {
             control_ports: CONTROL_PORTS.to_vec(),
             hook: Hook::Xdp,
             log,
+            room,
         })
         .expect("the object can be loaded");
         drop(context);

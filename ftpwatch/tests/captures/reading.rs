@@ -66,7 +66,11 @@ impl Reading {
     pub fn events(&self) -> Vec<Value> {
         let lines = self.stdout.lines();
         lines
-            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .map(|line| {
+                let event = serde_json::from_str(line).expect("JSON");
+                crate::event::check(&event);
+                event
+            })
             .collect()
     }
 

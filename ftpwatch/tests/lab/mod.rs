@@ -8,7 +8,10 @@
 
 #![allow(dead_code, reason = "each test file uses a part of the lab")]
 
+pub mod bpffs;
 pub mod client;
+#[path = "../event/mod.rs"]
+pub mod event;
 pub mod fault;
 pub mod frames;
 pub mod leftovers;

@@ -242,6 +242,12 @@ impl Package {
         }
     }
 
+    /// The folder of this name among the libraries that were unpacked with it.
+    pub fn folder(&self, name: &str) -> Option<PathBuf> {
+        let folders = self.libraries.iter().map(|folder| folder.join(name));
+        folders.into_iter().find(|folder| folder.is_dir())
+    }
+
     /// Lets the program find libraries that were unpacked with it.
     pub fn set_library_path(&self, command: &mut Command) {
         if !self.libraries.is_empty() {

@@ -2,7 +2,7 @@
 
 use super::netns::Namespace;
 use super::process::{Ended, Process};
-use super::{Directory, SOON, leftovers, wait_until};
+use super::{Directory, SOON, event, leftovers, wait_until};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -162,11 +162,28 @@ impl<'a> Watch<'a> {
         self.process.wait(SOON)
     }
 
+    /// Ends it, whatever it leaves on the interfaces; returns all that it said.
+    #[track_caller]
+    pub fn end_by(mut self, signal: Signal) -> Vec<Event> {
+        self.process.signal(signal);
+        let deadline = Instant::now() + SOON;
+        loop {
+            let lines = self.process.stdout.lines_from(self.read, deadline);
+            if lines.is_empty() {
+                break;
+            }
+            self.take(lines);
+        }
+        self.process.wait(SOON);
+        self.events
+    }
+
     fn take(&mut self, lines: Vec<(Instant, String)>) {
         self.read += lines.len();
         self.events.extend(lines.into_iter().map(|(came, line)| {
             let json = serde_json::from_str(&line)
                 .unwrap_or_else(|error| panic!("not JSON ({error}): {line}"));
+            event::check(&json);
             Event { came, json }
         }));
     }
@@ -203,9 +220,22 @@ impl<'a> Watch<'a> {
         for interface in &self.interfaces {
             leftovers::assert_none(self.namespace, interface);
         }
+        balance(&self.events);
         Report {
             events: self.events,
             ended,
+        }
+    }
+}
+
+/// Whatever happened: what was counted is what it came to.
+#[track_caller]
+fn balance(events: &[Event]) {
+    for event in events.iter().filter(|event| event.is("stats")) {
+        let sums = event.json["balance"].as_array().expect("sums");
+        assert_eq!(sums.len(), 5);
+        for sum in sums {
+            assert_eq!(sum["holds"], true, "{sum}");
         }
     }
 }

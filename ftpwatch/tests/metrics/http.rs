@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use ftpwatch::health::{SILENCE, Vitals};
 use ftpwatch::metrics::{Entries, Metrics, Snapshot};
+use ftpwatch::source::kernel::Room;
 use ftpwatch::tracker::Books;
 
 use super::lab::SOON;
@@ -33,6 +34,8 @@ impl Served {
             counters: Default::default(),
             losses: Default::default(),
             entries: Entries::default(),
+            room: Room::default(),
+            dropped: Default::default(),
             ring_peak: 0,
             vitals,
             at: Instant::now().checked_sub(ago).expect("it is up so long"),
@@ -64,6 +67,7 @@ const WELL: Vitals = Vitals {
     interfaces: 1,
     missing: 0,
     lost: 0,
+    unbalanced: 0,
 };
 
 #[test]

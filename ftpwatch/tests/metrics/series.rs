@@ -8,6 +8,7 @@ use ftpwatch::clock::Clock;
 use ftpwatch::health::Vitals;
 use ftpwatch::metrics::{Entries, Format, Metrics, Snapshot};
 use ftpwatch::report::Reporter;
+use ftpwatch::source::kernel::Room;
 use ftpwatch::source::memory::Memory;
 use ftpwatch::tracker::{SECOND, Tracker};
 use ftpwatch::vantage::Choice;
@@ -84,6 +85,8 @@ impl Stage {
             counters: self.memory.counters(),
             losses: Default::default(),
             entries: Entries::default(),
+            room: Room::default(),
+            dropped: Default::default(),
             ring_peak: 0,
             vitals: Vitals {
                 interfaces: 1,

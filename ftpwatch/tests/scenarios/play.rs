@@ -74,6 +74,7 @@ pub fn play(store: &mut impl Store, script: &Script, link: Link) -> (Seen, Vec<u
         *counter -= before;
     }
     balance(store, &endpoints);
+    balance_counters(&counters, records.len());
     forget_all(store);
     let seen = Seen::new(controls, endpoints, records, counters, &times);
     (seen, times)
@@ -114,6 +115,19 @@ fn balance(store: &mut impl Store, endpoints: &[Endpoint]) {
             "the gate for ACKs to {port}"
         );
     }
+}
+
+/// What was counted adds up. The ring had room for all.
+fn balance_counters(counters: &[u64; COUNTERS], records: usize) {
+    let count = |counter: Counter| counters[counter as usize];
+    let fates: u64 = Counter::FATES.map(count).iter().sum();
+    assert_eq!(count(Counter::ControlSegments), fates, "control segments");
+    assert_eq!(
+        count(Counter::PassiveReplies),
+        count(Counter::Advertised) + count(Counter::Undecodable),
+        "passive replies"
+    );
+    assert_eq!(count(Counter::Records), records as u64, "records");
 }
 
 fn ports(endpoints: &[Endpoint]) -> BTreeSet<u16> {

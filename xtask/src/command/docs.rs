@@ -7,8 +7,9 @@ use crate::cargo::{self, cargo, workspace};
 use crate::install;
 
 /// The pages, and what writes them.
-const PAGES: [(&str, &[&str]); 2] = [
+const PAGES: [(&str, &[&str]); 3] = [
     ("docs/EXPLAIN.md", &["explain", "--format", "markdown"]),
+    ("docs/event.schema.json", &["schema"]),
     ("docs/ftpwatch.toml", &["config", "template"]),
 ];
 

@@ -1,4 +1,4 @@
-//! Real servers for the tests: of FTP, and Prometheus, which scrapes the metrics. As packages they conflict, and
+//! Real servers for the tests: of FTP, Prometheus, which scrapes the metrics, and rsyslog. As packages they conflict, and
 //! installing one would start it: so they are unpacked into the cache, and only the libraries they want are installed.
 
 use std::path::{Path, PathBuf};
@@ -11,11 +11,12 @@ use super::tools::on_path;
 use super::{cache, say};
 
 /// A package, and the program in it. A line more is a server more.
-const SERVERS: [(&str, &str); 4] = [
+const SERVERS: [(&str, &str); 5] = [
     ("vsftpd", "usr/sbin/vsftpd"),
     ("proftpd-core", "usr/sbin/proftpd"),
     ("pure-ftpd", "usr/sbin/pure-ftpd"),
     ("prometheus", "usr/bin/prometheus"),
+    ("rsyslog", "usr/sbin/rsyslogd"),
 ];
 
 /// Where each lies in a directory of its package's name.

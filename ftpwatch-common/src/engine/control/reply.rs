@@ -109,10 +109,12 @@ impl<S: Store> Reply<'_, S> {
         let code = self.control.reply.code();
         match self.control.reply.advertised() {
             Advertised::Endpoint(..) => {
+                self.store.count(Counter::PassiveReplies);
                 self.control.queue.pop_passive();
                 self.replace();
             }
             Advertised::Undecodable => {
+                self.store.count(Counter::PassiveReplies);
                 self.control.queue.pop_passive();
                 self.replace();
                 self.store.count(Counter::Undecodable);

@@ -179,6 +179,7 @@ pub fn end<S: Store>(store: &S, control: &mut Control, how: GiveUp) {
     control.early.length = 0;
     stop_guessing(store, control);
     if let Some(code) = control.reply.cut() {
+        store.count(Counter::PassiveReplies);
         store.count(Counter::Undecodable);
         tell_line(store, control, About::Undecodable, code);
     }

@@ -14,7 +14,7 @@ use crate::{
         feature::{Features, Presence},
     },
     error::Error,
-    source::kernel::{Hook, Settings, load_object, root_cause},
+    source::kernel::{Hook, Room, Settings, load_object, root_cause},
 };
 
 /// Loads the programs, looks, and lets go: they and their maps live as long as somebody holds them.
@@ -25,8 +25,9 @@ pub fn programs(control_ports: &[u16], rights: Rights) -> Vec<Check> {
             control_ports: control_ports.to_vec(),
             hook,
             log: false,
+            room: Room::default(),
         };
-        load_object(&settings, None)
+        load_object(&settings)
     };
     // Everything at once; where that fails, what is always needed.
     let (loaded, xdp) = match load(Hook::Xdp) {

@@ -14,7 +14,14 @@ use clap::ValueEnum;
 use ftpwatch_common::packet::Link;
 use nix::errno::Errno;
 
-use super::{Interface, load::root_cause};
+use super::{
+    Interface,
+    load::root_cause,
+    pin::{
+        Pins,
+        links::{Links, Name},
+    },
+};
 use crate::error::Error;
 
 /// How an interface is watched.
@@ -39,11 +46,14 @@ struct Attached {
     program: &'static str,
     tc: Vec<SchedClassifierLinkId>,
     xdp: Option<XdpLinkId>,
+    /// What outlives this process.
+    pinned: Vec<Name>,
 }
 
 /// Knows what is attached where.
 pub struct Attacher {
     hook: Hook,
+    pins: Option<Pins>,
     attached: BTreeMap<u32, Attached>,
 }
 
@@ -52,11 +62,12 @@ const IP: &str = "ftpwatch_ip";
 const XDP: &str = "ftpwatch_xdp";
 
 impl Attacher {
-    /// Nothing is attached yet.
+    /// Nothing is attached yet, by this process. With `pins`, what will be outlives it.
     #[must_use]
-    pub const fn new(hook: Hook) -> Self {
+    pub const fn new(hook: Hook, pins: Option<Pins>) -> Self {
         Self {
             hook,
+            pins,
             attached: BTreeMap::new(),
         }
     }
@@ -96,6 +107,24 @@ impl Attacher {
             .map_or("none", |attached| attached.hook)
     }
 
+    /// Whether what is attached outlives this process.
+    #[must_use]
+    pub const fn is_pinned(&self) -> bool {
+        self.pins.is_some()
+    }
+
+    fn links(&self) -> Option<&Links> {
+        self.pins.as_ref().map(|pins| &pins.links)
+    }
+
+    /// Lets go of what an earlier process attached elsewhere.
+    pub fn release_others(&self) {
+        if let Some(links) = self.links() {
+            let wanted: Vec<u32> = self.attached.keys().copied().collect();
+            links.retain_interfaces(&wanted);
+        }
+    }
+
     /// Attaches to `interface`, to both directions or to neither.
     pub(super) fn attach(&mut self, ebpf: &mut Ebpf, interface: &Interface) -> Result<(), Error> {
         let program = match interface.link {
@@ -108,11 +137,16 @@ impl Attacher {
             program,
             tc: Vec::new(),
             xdp: None,
+            pinned: Vec::new(),
         };
         let done = self.attach_all(ebpf, interface, &mut attached);
         if done.is_err() {
-            release(ebpf, attached);
+            release(ebpf, attached, self.links());
         } else {
+            if let Some(links) = self.links() {
+                // Another hook than before. For a moment packets are seen twice, which the engine takes for once.
+                links.retain(interface.index, &attached.pinned);
+            }
             self.attached.insert(interface.index, attached);
         }
         done
@@ -124,7 +158,8 @@ impl Attacher {
         interface: &Interface,
         attached: &mut Attached,
     ) -> Result<(), Error> {
-        let xdp = self.hook == Hook::Xdp && attach_xdp(ebpf, interface, attached)?;
+        let links = self.links();
+        let xdp = self.hook == Hook::Xdp && attach_xdp(ebpf, interface, attached, links)?;
         let directions: &[TcAttachType] = if xdp {
             &[TcAttachType::Egress]
         } else {
@@ -132,7 +167,7 @@ impl Attacher {
         };
         let mut hook = self.hook;
         for direction in directions {
-            hook = attach_tc(ebpf, interface, attached, hook, *direction)?;
+            hook = attach_tc(ebpf, interface, attached, hook, *direction, links)?;
         }
         attached.hook = match (xdp, hook) {
             (true, _) => "xdp",
@@ -145,7 +180,7 @@ impl Attacher {
     /// Lets go of the interface with this index.
     pub(super) fn detach(&mut self, ebpf: &mut Ebpf, index: u32) {
         if let Some(attached) = self.attached.remove(&index) {
-            release(ebpf, attached);
+            release(ebpf, attached, self.links());
         }
     }
 }
@@ -155,6 +190,7 @@ fn attach_xdp(
     ebpf: &mut Ebpf,
     interface: &Interface,
     attached: &mut Attached,
+    links: Option<&Links>,
 ) -> Result<bool, Error> {
     let name = &interface.name;
     if interface.link != Link::Ethernet {
@@ -164,9 +200,19 @@ fn attach_xdp(
         return Ok(false);
     }
     let program: &mut Xdp = program(ebpf, XDP)?;
+    if let Some(name) = links.and_then(|links| links.replace_xdp(program, interface.index)) {
+        attached.pinned.push(name);
+        return Ok(true);
+    }
     match program.attach_to_if_index(interface.index, XdpMode::Default) {
         Ok(link) => {
-            attached.xdp = Some(link);
+            match links {
+                Some(links) => {
+                    let name = links.keep_xdp(program, link, interface.index)?;
+                    attached.pinned.push(name);
+                }
+                None => attached.xdp = Some(link),
+            }
             Ok(true)
         }
         // The kernel lets a bridge and its port not both have one (dev_xdp_attach in net/core/dev.c).
@@ -187,15 +233,27 @@ fn attach_tc(
     attached: &mut Attached,
     hook: Hook,
     direction: TcAttachType,
+    links: Option<&Links>,
 ) -> Result<Hook, Error> {
     let name = &interface.name;
     let program: &mut SchedClassifier = program(ebpf, attached.program)?;
+    let index = interface.index;
     if hook != Hook::Clsact {
+        if let Some(name) = links.and_then(|links| links.replace_tcx(program, index, direction)) {
+            attached.pinned.push(name);
+            return Ok(Hook::Tcx);
+        }
         // At the head of the chain, so that no other program's verdict keeps packets away.
         let options = TcAttachOptions::TcxOrder(LinkOrder::first());
         match program.attach_with_options(name, direction, options) {
             Ok(link) => {
-                attached.tc.push(link);
+                match links {
+                    Some(links) => {
+                        let name = links.keep_tcx(program, link, index, direction)?;
+                        attached.pinned.push(name);
+                    }
+                    None => attached.tc.push(link),
+                }
                 return Ok(Hook::Tcx);
             }
             // The kernel has no tcx; every other error is one.
@@ -208,17 +266,32 @@ fn attach_tc(
         Err(error) if os_error(&error) == Some(Errno::EEXIST) => {}
         Err(error) => return Err(attach_error(name, "clsact", &error.into())),
     }
+    if let Some(name) =
+        links.and_then(|links| links.replace_clsact(program, name, index, direction))
+    {
+        attached.pinned.push(name);
+        return Ok(Hook::Clsact);
+    }
     // Filters outlive a process that was killed. Not finding any is the usual case.
     let _ = tc::qdisc_detach_program(name, direction, attached.program);
     let options = TcAttachOptions::Netlink(NlOptions::default());
     let link = program
         .attach_with_options(name, direction, options)
         .map_err(|error| attach_error(name, "clsact", &error))?;
-    attached.tc.push(link);
+    match links {
+        Some(links) => {
+            let name = links.keep_clsact(program, link, index, direction)?;
+            attached.pinned.push(name);
+        }
+        None => attached.tc.push(link),
+    }
     Ok(Hook::Clsact)
 }
 
-fn release(ebpf: &mut Ebpf, attached: Attached) {
+fn release(ebpf: &mut Ebpf, attached: Attached, links: Option<&Links>) {
+    for name in &attached.pinned {
+        let _ = links.map(|links| links.remove(name, true));
+    }
     // An interface that is gone took its programs along: then letting go fails, and is done already.
     if let Ok(program) = program::<SchedClassifier>(ebpf, attached.program) {
         for link in attached.tc {

@@ -8,13 +8,14 @@ use aya::{
     programs::{Program, ProgramError},
 };
 
-use ftpwatch_common::KEYS;
+use ftpwatch_common::{KEYS, ROOM};
 
-use super::{Hook, feature};
+use super::{Hook, feature, pin::Pins};
 use crate::{error::Error, escape::printable};
 
 /// The kernel half, built from source by the build script.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ftpwatch-ebpf"));
+pub(super) static OBJECT: &[u8] =
+    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ftpwatch-ebpf"));
 
 /// The program for XDP, which is loaded where it is wanted.
 const XDP: &str = "ftpwatch_xdp";
@@ -31,6 +32,60 @@ pub struct Settings {
     pub hook: Hook,
     /// The kernel half logs.
     pub log: bool,
+    /// How much the maps hold.
+    pub room: Room,
+}
+
+/// How many entries the maps have room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Control connections.
+    pub connections: u32,
+    /// Endpoints.
+    pub endpoints: u32,
+    /// How many of those a client may have.
+    pub share: u32,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self::new(ROOM, ROOM)
+    }
+}
+
+impl Room {
+    /// For so many of each. A client may have a quarter of the endpoints.
+    #[must_use]
+    pub const fn new(connections: u32, endpoints: u32) -> Self {
+        Self {
+            connections,
+            endpoints,
+            share: endpoints / 4,
+        }
+    }
+
+    /// How many keys the index has room for.
+    #[must_use]
+    pub const fn index(self) -> u32 {
+        self.endpoints.saturating_mul(KEYS)
+    }
+
+    /// Each map whose size follows from this, and that size.
+    pub(super) const fn maps(self) -> [(&'static str, u32); 6] {
+        let Self {
+            connections,
+            endpoints,
+            ..
+        } = self;
+        [
+            ("CONTROLS", connections),
+            ("BLIND", connections),
+            ("SHARES", connections),
+            ("ENDPOINTS", endpoints),
+            ("INDEX", self.index()),
+            ("TOLD", connections.saturating_add(endpoints)),
+        ]
+    }
 }
 
 /// Loads maps and programs. They are gone with what is returned.
@@ -38,7 +93,12 @@ pub struct Settings {
 /// # Errors
 ///
 /// When this host cannot be watched: privilege, or what the kernel lacks.
-pub fn load(settings: &Settings, room: Option<u32>) -> Result<Ebpf, Error> {
+pub fn load(settings: &Settings) -> Result<Ebpf, Error> {
+    load_onto(settings, None)
+}
+
+/// [`load`], onto the maps that are pinned, and with those pinned that are not yet.
+pub(super) fn load_onto(settings: &Settings, pins: Option<&Pins>) -> Result<Ebpf, Error> {
     let level = if settings.log {
         aya_log::Level::Debug as u8
     } else {
@@ -46,17 +106,22 @@ pub fn load(settings: &Settings, room: Option<u32>) -> Result<Ebpf, Error> {
     };
     let control_ports = bits(&settings.control_ports);
     let mut loader = EbpfLoader::new();
-    if let Some(room) = room {
-        loader.map_max_entries("CONTROLS", room);
-        loader.map_max_entries("ENDPOINTS", room);
-        loader.map_max_entries("INDEX", room.saturating_mul(KEYS));
+    for (map, entries) in settings.room.maps() {
+        loader.map_max_entries(map, entries);
+    }
+    for (name, path) in pins.into_iter().flat_map(Pins::maps) {
+        loader.map_pin_path(name, path);
     }
     let mut ebpf = loader
         // With the level at zero the verifier takes the log calls out: they cost nothing.
         .override_global(aya_log::LEVEL, &level, false)
         .override_global("CONTROL_PORTS", &control_ports, true)
+        .override_global("ENDPOINT_SHARE", &settings.room.share, true)
         .load(OBJECT)
         .map_err(|error| load_error(&error))?;
+    if let Some(pins) = pins {
+        pins.adopt_gate(&mut ebpf)?;
+    }
     let wanted = |name: &str| name != XDP || settings.hook == Hook::Xdp;
     for (name, program) in ebpf.programs_mut() {
         if !wanted(name) {
@@ -93,7 +158,7 @@ pub fn hash_map<K: Pod, V: Pod>(
     take_map(ebpf, name)?.try_into().map_err(map_error)
 }
 
-fn missing(name: &str) -> Error {
+pub(super) fn missing(name: &str) -> Error {
     Error::host(
         format!("the kernel half has no map {name}"),
         "This is a fault of this build of ftpwatch: please report it.",

@@ -1,0 +1,119 @@
+//! One ftpwatch an interface: two would report everything twice.
+//!
+//! A claim is a socket in the abstract name space: one a network namespace, as interfaces are; gone with its process, however
+//! that ends; and whoever connects is told whose it is.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    os::{
+        fd::AsFd as _,
+        linux::net::SocketAddrExt as _,
+        unix::net::{SocketAddr, UnixListener},
+    },
+};
+
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, socket,
+    sockopt::PeerCredentials,
+};
+
+use super::NAME;
+use crate::{error::Error, escape::printable, host::owners, source::kernel::Interface};
+
+/// CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN: without any of them nobody watches (`linux/capability.h`).
+const CAPABILITIES: u64 = 1 << 39 | 1 << 12 | 1 << 21;
+
+/// The interfaces that this process has claimed.
+#[derive(Debug, Default)]
+pub struct Claims(BTreeMap<u32, UnixListener>);
+
+/// Who has a claim.
+struct Holder {
+    process: i32,
+    user: u32,
+}
+
+impl Claims {
+    /// Claims `interface`, if it is not claimed yet.
+    ///
+    /// # Errors
+    ///
+    /// When another process has it.
+    pub fn claim(&mut self, interface: &Interface) -> Result<(), Error> {
+        let name = format!("ftpwatch/{}", interface.index);
+        if self.0.contains_key(&interface.index) {
+            return Ok(());
+        }
+        let bound =
+            SocketAddr::from_abstract_name(&name).and_then(|at| UnixListener::bind_addr(&at));
+        match bound {
+            Ok(listener) => {
+                self.0.insert(interface.index, listener);
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => match holder(&name) {
+                // Anybody can take a name. Who cannot watch does not keep others from it.
+                Some(holder) if holder.watches() => Err(taken(interface, &holder)),
+                _ => Ok(()),
+            },
+            // Without sockets there are no claims.
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Lets go of the interface with this index.
+    pub fn release(&mut self, index: u32) {
+        self.0.remove(&index);
+    }
+}
+
+/// Who listens on `name`. `None` when nobody does any more.
+fn holder(name: &str) -> Option<Holder> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None).ok()?;
+    let address = UnixAddr::new_abstract(name.as_bytes()).ok()?;
+    connect(std::os::fd::AsRawFd::as_raw_fd(&socket), &address).ok()?;
+    let peer = getsockopt(&socket.as_fd(), PeerCredentials).ok()?;
+    Some(Holder {
+        process: peer.pid(),
+        user: peer.uid(),
+    })
+}
+
+impl Holder {
+    /// Whether it may watch, as far as that can be seen.
+    fn watches(&self) -> bool {
+        let Ok(status) = fs::read_to_string(format!("/proc/{}/status", self.process)) else {
+            return true;
+        };
+        let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+        let effective = effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
+        effective.is_none_or(|effective| effective & CAPABILITIES != 0)
+    }
+}
+
+/// Who is to be ended: an attacher ends when its watcher does.
+fn watcher(process: i32) -> i32 {
+    let name = fs::read(format!("/proc/{process}/comm")).unwrap_or_default();
+    let attacher = name.trim_ascii_end() == NAME.to_bytes();
+    let parent = u32::try_from(process)
+        .ok()
+        .filter(|_| attacher)
+        .and_then(owners::process);
+    parent.map_or(process, |attacher| attacher.parent.cast_signed())
+}
+
+fn taken(interface: &Interface, holder: &Holder) -> Error {
+    let Holder { process, user } = holder;
+    let process = watcher(*process);
+    Error::usage(
+        format!(
+            "{} is watched already, by process {process} of user {user}",
+            printable(interface.name.as_bytes())
+        ),
+        format!(
+            "End that one first: `kill {process}`, or `systemctl stop ftpwatch`; or watch another interface: -i NAME."
+        ),
+    )
+}
