@@ -6,6 +6,7 @@ mod losses;
 mod reload;
 mod room;
 mod service;
+mod surroundings;
 
 use std::{
     fs,
@@ -45,8 +46,9 @@ pub use losses::KINDS as KINDS_OF_LOSS;
 use losses::Losses;
 use room::give_back;
 use service::Service;
+use surroundings::Surroundings;
 
-/// How often interfaces and losses are looked at.
+/// How often losses are looked at, and whether interfaces have changed.
 const TICK: Duration = Duration::from_secs(1);
 
 /// How often the maps are compared with, whether or not news were lost.
@@ -144,6 +146,7 @@ struct Watch<'a> {
     /// The output could not be written.
     broken: Option<io::Error>,
     listeners: Listeners,
+    surroundings: Surroundings,
     service: Service,
     metrics: Option<Metrics>,
     entries: Entries,
@@ -234,6 +237,8 @@ impl<'a> Watch<'a> {
             retiring: Vec::new(),
             broken: None,
             listeners: Listeners::new(analysis.control_ports()),
+            // What changed since the first look is seen in the second, which is at once.
+            surroundings: Surroundings::listen(),
             service: Service::of_environment(),
             metrics,
             entries: Entries::default(),
@@ -286,6 +291,7 @@ impl<'a> Watch<'a> {
                 }
                 () = self.kernel.wait() => {}
                 () = self.output.broken() => {}
+                () = self.surroundings.changed() => self.follow_interfaces(),
                 () = tokio::time::sleep(pause) => {}
             }
             self.catch_up();
@@ -464,7 +470,11 @@ impl<'a> Watch<'a> {
     }
 
     fn follow_interfaces(&mut self) {
+        if !self.surroundings.is_time() {
+            return;
+        }
         let Ok(host) = host() else {
+            self.surroundings.look_again();
             return;
         };
         let mut changed = false;
@@ -488,7 +498,10 @@ impl<'a> Watch<'a> {
                 match self.attacher.attach(interface) {
                     Ok(()) => changed = true,
                     // It may be on its way out again. The next look tells.
-                    Err(error) => self.losses.note_unattached(&interface.name, &error),
+                    Err(error) => {
+                        self.losses.note_unattached(&interface.name, &error);
+                        self.surroundings.look_again();
+                    }
                 }
             }
         }
@@ -500,8 +513,9 @@ impl<'a> Watch<'a> {
         // An endpoint is judged by the addresses that this host had when it was advertised.
         if self.tracker.books().pending() == 0 {
             self.reporter.local = host.addresses;
-        } else {
+        } else if self.reporter.local != host.addresses {
             self.reporter.local.extend(host.addresses);
+            self.surroundings.look_again();
         }
     }
 

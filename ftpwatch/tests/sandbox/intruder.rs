@@ -17,7 +17,7 @@ pub enum Word {
 /// Has another process stopped; it goes on when this is dropped.
 pub struct Intruder {
     process: Pid,
-    /// As it was stopped: in a system call.
+    /// As it was stopped: where a system call returned.
     before: libc::user_regs_struct,
 }
 
@@ -27,9 +27,14 @@ impl Intruder {
         let process = Pid::from_raw(process.cast_signed());
         ptrace::attach(process).expect("root may");
         stopped(process, Signal::SIGSTOP);
+        // To where it enters its next call, and to where that returns.
+        for _ in 0..2 {
+            ptrace::syscall(process, None).expect("it is stopped");
+            stopped(process, Signal::SIGTRAP);
+        }
         let before = ptrace::getregs(process).expect("it is stopped");
         let code = ptrace::read(process, (before.rip - 2) as *mut c_void).expect("it is code");
-        assert_eq!(code & 0xffff, 0x050f, "it waits, in a system call");
+        assert_eq!(code & 0xffff, 0x050f, "it has just made a system call");
         Self { process, before }
     }
 
