@@ -24,6 +24,7 @@ use crate::{
     host::{Listening, listeners_of},
     sandbox,
     source::kernel::{Interface, Kernel, host},
+    watch::give_back,
 };
 use claim::Claims;
 use message::{Failure, Pipe, Request};
@@ -223,6 +224,7 @@ fn serve(
 ) -> Result<(), Error> {
     settle().map_err(|error| cannot_start(&error))?;
     sandbox::enter_attacher(level)?;
+    give_back();
     let mut pipe = Pipe::new(socket);
     let mut claims = Claims::default();
     // A watcher that was killed while it was being answered is no error.

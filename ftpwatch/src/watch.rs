@@ -44,7 +44,7 @@ use ledger::Keeper;
 use listeners::{Listeners, has_moved_on};
 pub use losses::KINDS as KINDS_OF_LOSS;
 use losses::Losses;
-use room::give_back;
+pub(crate) use room::give_back;
 use service::Service;
 use surroundings::Surroundings;
 
