@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use crate::{
     config, doctor, explain, manual, metrics,
     output::{self, Format, Show, Spec},
-    pins, probe,
+    pins, probe, sandbox,
     source::kernel::Hook,
     vantage,
 };
@@ -194,6 +194,9 @@ pub struct Run {
     /// A file to remove at start, and to create once everything is attached
     #[arg(long, value_name = "PATH")]
     pub ready_file: Option<PathBuf>,
+    /// What ftpwatch may no longer do once everything is attached
+    #[arg(long, value_name = "LEVEL", default_value = "best-effort")]
+    pub sandbox: sandbox::Level,
     /// Metrics over HTTP
     #[command(flatten)]
     pub web: metrics::cli::Web,

@@ -22,6 +22,7 @@ use crate::{
 use layers::Layers;
 
 pub(crate) use file::text;
+pub(crate) use layers::places;
 
 /// What each key came to, as text.
 pub type Settings = BTreeMap<String, Vec<String>>;

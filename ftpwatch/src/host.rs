@@ -7,12 +7,13 @@ pub mod sockets;
 use std::collections::{BTreeSet, HashSet};
 
 use ftpwatch_common::address::Flow;
+use serde::{Deserialize, Serialize};
 
 use owners::{Holder, Process};
 use sockets::Socket;
 
 /// What the server of a control connection listens on, at the moment of asking.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listening {
     /// The advertised port is listened on: where it does not answer, a firewall stands in front.
     pub advertised: bool,

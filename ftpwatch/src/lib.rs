@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod alarms;
+pub mod attacher;
 pub mod balance;
 pub mod cli;
 pub mod clock;
@@ -26,6 +27,7 @@ pub mod pins;
 pub mod probe;
 pub mod read;
 pub mod report;
+pub mod sandbox;
 pub mod servers;
 pub mod source;
 pub mod tracker;

@@ -129,6 +129,34 @@ impl Default for Metrics {
     }
 }
 
+/// An address that is listened on. The thread that answers is one that is started later: a sandbox holds for the
+/// threads that are started inside.
+pub struct Bound {
+    /// Where.
+    pub address: SocketAddr,
+    /// The web-config file, and what it names: they are read again when they change.
+    pub files: Vec<PathBuf>,
+    server: http::Server,
+}
+
+impl Bound {
+    /// Serves until the process ends.
+    ///
+    /// # Errors
+    ///
+    /// When there is no thread to be had.
+    pub fn serve(self) -> Result<(), Error> {
+        let Self {
+            address, server, ..
+        } = self;
+        thread::Builder::new()
+            .name("metrics".into())
+            .spawn(move || server.run())
+            .map_err(|error| cannot_listen(address, &error))?;
+        Ok(())
+    }
+}
+
 impl Metrics {
     /// Listens on `address`, and serves what there is from then on, as the web-config file says.
     ///
@@ -140,13 +168,30 @@ impl Metrics {
         telemetry_path: String,
         config: Option<PathBuf>,
     ) -> Result<(Self, SocketAddr), Error> {
+        let (metrics, bound) = Self::bind(address, telemetry_path, config)?;
+        let at = bound.address;
+        bound.serve()?;
+        Ok((metrics, at))
+    }
+
+    /// Listens on `address`. Nobody is answered until [`Bound::serve`].
+    ///
+    /// # Errors
+    ///
+    /// When nobody can listen there, or something is wrong with the file.
+    pub fn bind(
+        address: SocketAddr,
+        telemetry_path: String,
+        config: Option<PathBuf>,
+    ) -> Result<(Self, Bound), Error> {
         let guard = access::Guard::new(config)?;
+        let files = guard.files();
         let cannot = |error: &std::io::Error| cannot_listen(address, error);
         let listener = TcpListener::bind(address).map_err(|error| cannot(&error))?;
         listener
             .set_nonblocking(true)
             .map_err(|error| cannot(&error))?;
-        let bound = listener.local_addr().map_err(|error| cannot(&error))?;
+        let at = listener.local_addr().map_err(|error| cannot(&error))?;
         let metrics = Self::default();
         let place = http::Place {
             shared: metrics.shared.clone(),
@@ -155,10 +200,11 @@ impl Metrics {
             guard,
         };
         let server = http::Server::new(listener, place).map_err(|error| cannot(&error))?;
-        thread::Builder::new()
-            .name("metrics".into())
-            .spawn(move || server.run())
-            .map_err(|error| cannot(&error))?;
+        let bound = Bound {
+            address: at,
+            files,
+            server,
+        };
         Ok((metrics, bound))
     }
 

@@ -1,6 +1,5 @@
 //! `ftpwatch run`: news from the kernel, time, tracker, reports out.
 
-mod claim;
 mod ledger;
 mod listeners;
 mod losses;
@@ -8,11 +7,12 @@ mod reload;
 mod room;
 mod selftest;
 mod service;
+mod surroundings;
 
 use std::{
     fs,
     io::{self, IsTerminal as _, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -21,16 +21,18 @@ use nix::unistd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
+    attacher::{self, Attacher, is_wanted},
     balance::{Auditor, Sum, sums},
     cli::Run,
     clock::{Clock, monotonic_now},
-    config::Settings as Configured,
+    config::{self, Settings as Configured},
     error::Error,
     escape::printable,
     health::{Health, Vitals},
-    metrics::{Entries, Metrics, Snapshot},
-    output::Outputs,
+    metrics::{Bound, Entries, Metrics, Snapshot},
+    output::{Outputs, Spec},
     report::{Body, Report, Reporter},
+    sandbox::{self, Files},
     source::kernel::{
         Host, Interface, Kernel, Room, Settings, host,
         pin::{self, Found, Pins, links::Links},
@@ -38,17 +40,17 @@ use crate::{
     },
     tracker::{Event, Tracker},
 };
-use claim::Claims;
 use ftpwatch_common::engine::Request;
 use ledger::Keeper;
 use listeners::{Listeners, has_moved_on};
 pub use losses::KINDS as KINDS_OF_LOSS;
 use losses::Losses;
-use room::give_back;
+pub(crate) use room::give_back;
 use selftest::SelfTest;
 use service::Service;
+use surroundings::Surroundings;
 
-/// How often interfaces and losses are looked at.
+/// How often losses are looked at, and whether interfaces have changed.
 const TICK: Duration = Duration::from_secs(1);
 
 /// How often the maps are compared with, whether or not news were lost.
@@ -90,12 +92,16 @@ enum Ended {
     ClosedPipe,
     /// The output cannot be written.
     CannotWrite,
+    /// The attacher has ended, and so has watching.
+    LetGo,
 }
 
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Option<Signal>,
+    /// The attacher has ended: there is no other child.
+    child: Signal,
 }
 
 impl Signals {
@@ -103,6 +109,7 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            child: signal(SignalKind::child())?,
             // A terminal that closes says the same, and nobody is left to end what it ran.
             hangup: (!io::stdin().is_terminal())
                 .then(|| signal(SignalKind::hangup()))
@@ -125,6 +132,7 @@ struct Watch<'a> {
     options: &'a Run,
     /// What holds now, by key.
     settings: Configured,
+    attacher: Attacher,
     kernel: Kernel,
     tracker: Tracker,
     reporter: Reporter,
@@ -133,7 +141,6 @@ struct Watch<'a> {
     auditor: Auditor,
     /// The books' sums, when they were last looked at.
     sums: Vec<Sum>,
-    claims: Claims,
     /// Where what was told outlives this process.
     keeper: Option<Keeper>,
     /// What leaves the maps once all that there is to report of it was reported.
@@ -141,6 +148,7 @@ struct Watch<'a> {
     /// The output could not be written.
     broken: Option<io::Error>,
     listeners: Listeners,
+    surroundings: Surroundings,
     service: Service,
     self_test: SelfTest,
     metrics: Option<Metrics>,
@@ -159,14 +167,6 @@ impl<'a> Watch<'a> {
         let chosen = choose(&host, &options.interfaces)?;
         let analysis = &options.analysis;
         let log = options.verbose >= 2;
-        // Before anything is attached: an address that is not to be had is known at once.
-        let metrics = options.web.serve(options.verbose)?;
-        let clock = Clock::monotonic();
-        let output = Outputs::open(&options.outputs, analysis.format, analysis.show, clock)?;
-        let mut claims = Claims::default();
-        for interface in &chosen {
-            claims.claim(interface)?;
-        }
         let settings = Settings {
             control_ports: analysis.control_ports(),
             hook: options.hook,
@@ -192,10 +192,21 @@ impl<'a> Watch<'a> {
                 .init();
             kernel.enable_log()?;
         }
+        // It is a copy of this process, which is to have one thread then, and hold no other socket.
+        let mut attacher = Attacher::start(&mut kernel, &options.interfaces, options.sandbox)?;
+        // Before anything is attached: an address that is not to be had is known at once.
+        let metrics = options.web.bind(options.verbose)?;
         for interface in chosen {
-            kernel.attach(interface)?;
+            attacher.attach(interface)?;
         }
-        kernel.attacher.release_others();
+        attacher.release_others()?;
+        let (metrics, bound) = metrics.unzip();
+        enter_sandbox(options, &mut kernel, bound.as_ref())?;
+        // Inside: what a thread may do is what the one that starts it may, and an output that cannot be opened from here
+        // could not be opened again after a rotation.
+        let clock = Clock::monotonic();
+        let output = Outputs::open(&options.outputs, analysis.format, analysis.show, clock)?;
+        bound.map_or(Ok(()), Bound::serve)?;
         let reporter = Reporter {
             clock,
             vantage: analysis.vantage,
@@ -204,8 +215,8 @@ impl<'a> Watch<'a> {
             listening: None,
             host: host_name(),
             file: None,
-            interfaces: kernel.attacher.names(),
-            hook: kernel.attacher.hook_name().to_owned(),
+            interfaces: attacher.names(),
+            hook: attacher.hook_name().to_owned(),
         };
         let mut tracker = Tracker::new(analysis.timeout_nanoseconds());
         tracker.ignore(analysis.ignore.clone());
@@ -217,6 +228,7 @@ impl<'a> Watch<'a> {
         let mut watch = Self {
             options,
             settings: options.settings.clone(),
+            attacher,
             kernel,
             tracker,
             reporter,
@@ -224,11 +236,12 @@ impl<'a> Watch<'a> {
             losses,
             auditor,
             sums: Vec::new(),
-            claims,
             keeper,
             retiring: Vec::new(),
             broken: None,
             listeners: Listeners::new(analysis.control_ports()),
+            // What changed since the first look is seen in the second, which is at once.
+            surroundings: Surroundings::listen(),
             service: Service::of_environment(),
             self_test: SelfTest::default(),
             metrics,
@@ -271,6 +284,9 @@ impl<'a> Watch<'a> {
             tokio::select! {
                 _ = signals.interrupt.recv() => return Ended::Told,
                 _ = signals.terminate.recv() => return Ended::Told,
+                _ = signals.child.recv() => if self.attacher.has_ended() {
+                    return Ended::LetGo;
+                },
                 () = Signals::reload(&mut signals.hangup) => self.reload(),
                 _ = tick.tick() => {
                     self.look_around();
@@ -281,6 +297,7 @@ impl<'a> Watch<'a> {
                 }
                 () = self.kernel.wait() => {}
                 () = self.output.broken() => {}
+                () = self.surroundings.changed() => self.follow_interfaces(),
                 () = tokio::time::sleep(pause) => {}
             }
             self.catch_up();
@@ -295,7 +312,7 @@ impl<'a> Watch<'a> {
     }
 
     fn vitals(&self) -> Vitals {
-        let watched = self.kernel.attacher.names();
+        let watched = self.attacher.names();
         let named = &self.options.interfaces;
         Vitals {
             interfaces: watched.len(),
@@ -461,45 +478,52 @@ impl<'a> Watch<'a> {
     }
 
     fn follow_interfaces(&mut self) {
+        if !self.surroundings.is_time() {
+            return;
+        }
         let Ok(host) = host() else {
+            self.surroundings.look_again();
             return;
         };
         let mut changed = false;
-        for (index, name) in self.kernel.attacher.attached() {
+        for (index, name) in self.attacher.attached() {
             if !host
                 .interfaces
                 .values()
                 .any(|interface| interface.index == index)
             {
-                self.kernel.detach(index);
-                self.claims.release(index);
+                // An attacher that has ended is told of by its signal.
+                let _ = self.attacher.detach(index);
                 self.losses.note_interface_gone(&name);
                 self.tracker.miss(monotonic_now(), self.kernel.truth());
                 changed = true;
             }
         }
-        let attached = self.kernel.attacher.attached();
+        let attached = self.attacher.attached();
         for interface in host.interfaces.values() {
             let new = attached.iter().all(|(index, _)| *index != interface.index);
             if new && is_wanted(interface, &self.options.interfaces) {
-                let claimed = self.claims.claim(interface);
-                match claimed.and_then(|()| self.kernel.attach(interface)) {
+                match self.attacher.attach(interface) {
                     Ok(()) => changed = true,
                     // It may be on its way out again. The next look tells.
-                    Err(error) => self.losses.note_unattached(&interface.name, &error),
+                    Err(error) => {
+                        self.losses.note_unattached(&interface.name, &error);
+                        self.surroundings.look_again();
+                    }
                 }
             }
         }
         if changed {
-            self.reporter.interfaces = self.kernel.attacher.names();
-            self.reporter.hook = self.kernel.attacher.hook_name().to_owned();
+            self.reporter.interfaces = self.attacher.names();
+            self.reporter.hook = self.attacher.hook_name().to_owned();
         }
         self.tracker.history_mut().set_local(&host.addresses);
         // An endpoint is judged by the addresses that this host had when it was advertised.
         if self.tracker.books().pending() == 0 {
             self.reporter.local = host.addresses;
-        } else {
+        } else if self.reporter.local != host.addresses {
             self.reporter.local.extend(host.addresses);
+            self.surroundings.look_again();
         }
     }
 
@@ -535,7 +559,10 @@ impl<'a> Watch<'a> {
         if self.output.pass_over(event) {
             return;
         }
-        let listening = self.listeners.look(event, &self.reporter, &self.tracker);
+        let attacher = &mut self.attacher;
+        let listening = self
+            .listeners
+            .look(event, &self.reporter, &self.tracker, attacher);
         // Asked afterwards: it may have moved on meanwhile.
         self.reporter.listening =
             listening.filter(|_| !has_moved_on(event, &self.retiring, self.kernel.truth()));
@@ -578,6 +605,7 @@ impl<'a> Watch<'a> {
         let counters = self.kernel.truth().counters();
         let vitals = self.vitals();
         // Lets go of every interface before the last word, unless what is there is pinned.
+        drop(self.attacher);
         drop(self.kernel);
         let written = reported.and_then(|()| self.output.finish());
         for dropped in self.output.take_last_losses() {
@@ -598,6 +626,9 @@ impl<'a> Watch<'a> {
                 ));
             }
             Ok(()) => {}
+        }
+        if ended == Ended::LetGo {
+            return Err(attacher::ended());
         }
         // What outputs did not take in before the end is lost, too.
         let health = Health::judge(
@@ -660,15 +691,6 @@ fn broken(error: &io::Error) -> Ended {
     }
 }
 
-/// Whether `interface` is to be watched: named, or else any that is up and not loopback.
-fn is_wanted(interface: &Interface, named: &[String]) -> bool {
-    if named.is_empty() {
-        interface.up && !interface.loopback
-    } else {
-        named.contains(&interface.name)
-    }
-}
-
 /// The interfaces to begin with.
 fn choose<'a>(host: &'a Host, named: &[String]) -> Result<Vec<&'a Interface>, Error> {
     let present = &host.interfaces;
@@ -685,6 +707,62 @@ fn choose<'a>(host: &'a Host, named: &[String]) -> Result<Vec<&'a Interface>, Er
         eprintln!("ftpwatch: no interface is up yet; waiting for one (loopback: -i lo)");
     }
     Ok(chosen)
+}
+
+/// From here on there is no more privilege.
+fn enter_sandbox(options: &Run, kernel: &mut Kernel, metrics: Option<&Bound>) -> Result<(), Error> {
+    let mut files = Files::default();
+    let [configuration, parts] = config::places(options.config.as_deref());
+    files.read.extend(readable_with(&configuration));
+    files.read.push(parts);
+    for file in metrics.map_or(&[][..], |metrics| &metrics.files) {
+        files.read.extend(readable_with(file));
+        // A certificate may be a link to the one that holds now.
+        let target = fs::canonicalize(file).ok();
+        files.read.extend(target.as_deref().and_then(readable_with));
+    }
+    let written = options.outputs.iter().filter_map(Spec::file);
+    let written = written.chain(options.ready_file.as_deref());
+    files.write.extend(written.filter_map(writable_with));
+    let entered = sandbox::enter(options.sandbox, &files, &mut || kernel.works())?;
+    if options.verbose > 0 {
+        match entered {
+            Some(entered) => eprintln!("ftpwatch: sandbox: {entered}"),
+            None => eprintln!("ftpwatch: sandbox: off"),
+        }
+    }
+    Ok(())
+}
+
+/// The directory that a file is in.
+fn directory(file: &Path) -> Option<PathBuf> {
+    let folder = file.parent()?;
+    // A name alone is one in this directory.
+    let here = folder.as_os_str().is_empty();
+    Some(if here {
+        PathBuf::from(".")
+    } else {
+        folder.to_owned()
+    })
+}
+
+/// What has to be readable for a file to be read again when another has taken its place: its directory, unless that has
+/// everybody's files.
+fn readable_with(file: &Path) -> Option<PathBuf> {
+    let folder = directory(file)?;
+    let shared = ["/", "/etc"]
+        .iter()
+        .any(|shared| folder == Path::new(shared));
+    Some(if shared { file.to_owned() } else { folder })
+}
+
+/// What has to be writable for a file to be made, and moved out of the way: its directory. What is there and no file (a
+/// pipe, a device) is neither.
+fn writable_with(file: &Path) -> Option<PathBuf> {
+    match fs::metadata(file) {
+        Ok(there) if !there.is_file() => Some(file.to_owned()),
+        _ => directory(file),
+    }
 }
 
 fn remove_ready_file(path: &Path) -> Result<(), Error> {

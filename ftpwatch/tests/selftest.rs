@@ -6,12 +6,13 @@
 mod lab;
 mod packets;
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use aya::maps::{Array, Map, MapData};
 use ftpwatch::balance::{Auditor, sums};
 use ftpwatch::clock::monotonic_now;
-use ftpwatch::source::kernel::{Failure, Hook, Interface, Kernel, Room, Settings, host};
+use ftpwatch::source::kernel::{Failure, Hook, Interface, Kernel, Room, Settings, host, programs};
 use ftpwatch::tracker::Tracker;
 use ftpwatch_common::{
     counter::{COUNTERS, Counter},
@@ -57,6 +58,7 @@ fn set_control_port(ports: &mut Array<MapData, ControlPorts>, port: u16, is: boo
 /// A host and a cable to it, watched without a daemon.
 struct Stage {
     kernel: Kernel,
+    programs: BTreeMap<&'static str, Link>,
     frames: Frames,
     _runtime: tokio::runtime::Runtime,
     _namespaces: [Namespace; 2],
@@ -80,6 +82,8 @@ impl Stage {
         };
         let mut kernel = Kernel::load(&settings).expect("it can be loaded");
         drop(context);
+        let way = if hook == Hook::Xdp { "xdp" } else { "tc" };
+        let programs = programs([(Link::Ethernet, way), (Link::Ip, way)].into_iter());
         server.enter(|| {
             let interfaces = host().expect("a host").interfaces;
             // The program for links without Ethernet headers, where nothing goes by.
@@ -93,6 +97,7 @@ impl Stage {
         });
         Self {
             kernel,
+            programs,
             frames,
             _runtime: runtime,
             _namespaces: [server, client],
@@ -100,7 +105,9 @@ impl Stage {
     }
 
     fn test(&mut self, records: &mut Vec<Record>) -> Result<(), Failure> {
-        let (result, strange) = self.kernel.self_test(|record, _| records.push(record));
+        let (result, strange) = self
+            .kernel
+            .self_test(&self.programs, |record, _| records.push(record));
         assert_eq!(strange, 0);
         result
     }
@@ -138,9 +145,9 @@ fn the_books_balance_with_it() {
     packets.extend(talk.exchange(20_000));
     for packet in packets {
         stage.frames.send(ethernet(&[packet])).expect("it is sent");
-        let (result, strange) = stage
-            .kernel
-            .self_test(|record, truth| tracker.take(record, monotonic_now(), truth));
+        let (result, strange) = stage.kernel.self_test(&stage.programs, |record, truth| {
+            tracker.take(record, monotonic_now(), truth)
+        });
         assert_eq!((result, strange), (Ok(()), 0));
     }
     let at_end = lab::wait_until("all came", lab::SOON, || {

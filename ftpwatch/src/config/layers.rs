@@ -18,6 +18,12 @@ pub const USUAL: &str = "/etc/ftpwatch/ftpwatch.toml";
 /// Beside it: files that have a part each.
 const PARTS: &str = "conf.d";
 
+/// The file that is read, and the directory of its parts.
+pub fn places(config: Option<&Path>) -> [PathBuf; 2] {
+    let file = config.unwrap_or(Path::new(USUAL));
+    [file.to_owned(), file.with_file_name(PARTS)]
+}
+
 /// Where a value is from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {

@@ -6,10 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::escape::printable;
 
 /// A process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
     /// Its number, as this process sees it.
     pub pid: u32,
@@ -17,7 +19,8 @@ pub struct Process {
     pub parent: u32,
     /// The name of its executable, without a path; what the kernel calls it where that may not be seen.
     pub name: String,
-    /// Its executable, where that may be seen.
+    /// Its executable, where that may be seen. Who asks another process for this one has no use for it.
+    #[serde(skip)]
     pub executable: Option<PathBuf>,
 }
 

@@ -145,6 +145,12 @@ impl Guard {
         })
     }
 
+    /// The files that are read again when they change.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.stamps.iter().map(|(path, _)| path.clone()).collect()
+    }
+
     /// What holds now. What is wrong with a file is said once, and changes nothing.
     pub fn access(&self) -> Arc<Access> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,7 +7,7 @@ use std::{
 
 use clap::Args;
 
-use super::{HEALTH, Metrics};
+use super::{Bound, HEALTH, Metrics};
 use crate::error::Error;
 
 /// Where metrics are served.
@@ -31,12 +31,12 @@ pub struct Web {
 }
 
 impl Web {
-    /// Begins to serve, if that was asked for.
+    /// Listens, if that was asked for.
     ///
     /// # Errors
     ///
     /// When nobody can listen there, or the web-config file is wrong.
-    pub fn serve(&self, verbose: u8) -> Result<Option<Metrics>, Error> {
+    pub fn bind(&self, verbose: u8) -> Result<Option<(Metrics, Bound)>, Error> {
         let Some(address) = self.listen_address else {
             // Who wrote it believes that something is served.
             return match self.config_file {
@@ -48,11 +48,12 @@ impl Web {
             };
         };
         let path = self.telemetry_path.clone();
-        let (metrics, bound) = Metrics::serve(address, path, self.config_file.clone())?;
+        let (metrics, bound) = Metrics::bind(address, path, self.config_file.clone())?;
         if verbose > 0 {
-            eprintln!("ftpwatch: metrics at {bound}, {}", self.telemetry_path);
+            let at = bound.address;
+            eprintln!("ftpwatch: metrics at {at}, {}", self.telemetry_path);
         }
-        Ok(Some(metrics))
+        Ok(Some((metrics, bound)))
     }
 }
 

@@ -29,7 +29,7 @@ use tokio::io::{Interest, unix::AsyncFd};
 use crate::{error::Error, tracker::Truth};
 use pin::{Memory, Pins};
 
-pub use attach::{Attacher, Hook};
+pub use attach::{Attacher, Hook, programs};
 pub use interface::{Host, Interface, host};
 pub(crate) use load::root_cause;
 pub use load::{Room, Settings, load as load_object};
@@ -169,6 +169,13 @@ impl Kernel {
     /// Lets an interface go that went away, or that is not wanted any more.
     pub fn detach(&mut self, index: u32) {
         self.attacher.detach(&mut self.ebpf, index);
+    }
+
+    /// Whether looking into maps and running a program is permitted.
+    pub fn works(&mut self) -> bool {
+        // A request to take out what is not there.
+        let nothing: Request = bytemuck::Zeroable::zeroed();
+        self.truth.tally.get(&0, 0).is_ok() && self.retire(&[nothing]).is_ok()
     }
 
     /// Waits until there are news, or may be.

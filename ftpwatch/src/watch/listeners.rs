@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use ftpwatch_common::engine::Request;
 
 use crate::{
-    host::{Listening, listeners_of},
+    attacher::Attacher,
+    host::Listening,
     report::Reporter,
     tracker::{Event, Outcome, Tracker, Truth},
     vantage::Vantage,
@@ -51,6 +52,7 @@ impl Listeners {
         event: &Event,
         reporter: &Reporter,
         tracker: &Tracker,
+        attacher: &mut Attacher,
     ) -> Option<Listening> {
         let Event::Outcome(case) = event else {
             return None;
@@ -67,7 +69,8 @@ impl Listeners {
             self.control_ports.contains(&port)
                 || tracker.is_advertised_to_others(port, view.control)
         };
-        let mut listening = listeners_of(&own, view.port, &spoken_for)?;
+        let mut listening = attacher.listeners(&own, view.port).ok()??;
+        listening.others.retain(|&port| !spoken_for(port));
         // What encrypted sessions were told, nobody knows.
         if listening.shared && tracker.books().blind > 0 {
             listening.others.clear();

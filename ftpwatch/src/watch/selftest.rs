@@ -33,10 +33,11 @@ impl Watch<'_> {
 
     /// Tests the programs, and says so when the result is another than before.
     pub(super) fn test_itself(&mut self) {
+        let programs = self.attacher.programs();
         let tracker = &mut self.tracker;
-        let (result, strange) = self
-            .kernel
-            .self_test(|record, truth| tracker.take(record, monotonic_now(), truth));
+        let (result, strange) = self.kernel.self_test(&programs, |record, truth| {
+            tracker.take(record, monotonic_now(), truth)
+        });
         self.losses.note_strange_records(strange);
         let failure = result.err();
         let before = std::mem::replace(&mut self.self_test.failure, failure);

@@ -1,6 +1,9 @@
 //! What `--output` takes: `KIND[:PLACE][,KEY=VALUE]…`.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     escape::printable,
@@ -74,6 +77,12 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// The file that it writes, if it is one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        (self.kind == Kind::File).then_some(self.place.as_path())
+    }
+
     /// Standard output, as it is told by `--format` and `--show`.
     pub const STDOUT: Self = Self {
         kind: Kind::Stdout,

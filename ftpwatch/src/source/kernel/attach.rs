@@ -1,9 +1,6 @@
 //! Attaching the programs to interfaces, and letting go.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    io,
-};
+use std::{collections::BTreeMap, io};
 
 use aya::{
     Ebpf,
@@ -53,6 +50,28 @@ struct Attached {
     pinned: Vec<Name>,
 }
 
+/// The programs in use on interfaces that are watched through these hooks, each with what its packets begin with.
+pub fn programs<'a>(
+    interfaces: impl Iterator<Item = (Link, &'a str)>,
+) -> BTreeMap<&'static str, Link> {
+    let mut programs = BTreeMap::new();
+    for (link, hook) in interfaces {
+        programs.insert(program_for(link), link);
+        if hook == XDP_HOOK {
+            programs.insert(XDP, Link::Ethernet);
+        }
+    }
+    programs
+}
+
+/// The tc program for what begins so.
+const fn program_for(link: Link) -> &'static str {
+    match link {
+        Link::Ethernet => ETHERNET,
+        Link::Ip => IP,
+    }
+}
+
 /// Knows what is attached where.
 pub struct Attacher {
     hook: Hook,
@@ -63,6 +82,9 @@ pub struct Attacher {
 const ETHERNET: &str = "ftpwatch_ether";
 const IP: &str = "ftpwatch_ip";
 const XDP: &str = "ftpwatch_xdp";
+
+/// The name of the hook that has this one too.
+const XDP_HOOK: &str = "xdp";
 
 impl Attacher {
     /// Nothing is attached yet, by this process. With `pins`, what will be outlives it.
@@ -93,25 +115,6 @@ impl Attacher {
             .collect()
     }
 
-    /// The programs in use, each with what its packets begin with.
-    pub(super) fn programs(&self) -> Vec<(&'static str, Link)> {
-        let attached = self.attached.values();
-        let used: BTreeSet<&str> = attached
-            .flat_map(|attached| [Some(attached.program), attached.xdp.as_ref().map(|_| XDP)])
-            .flatten()
-            .collect();
-        let link = |program| {
-            if program == IP {
-                Link::Ip
-            } else {
-                Link::Ethernet
-            }
-        };
-        used.into_iter()
-            .map(|program| (program, link(program)))
-            .collect()
-    }
-
     /// The hook in use: the first interface's.
     #[must_use]
     pub fn hook_name(&self) -> &'static str {
@@ -119,6 +122,20 @@ impl Attacher {
             .values()
             .next()
             .map_or("none", |attached| attached.hook)
+    }
+
+    /// The hook of the interface with this index.
+    #[must_use]
+    pub fn hook_of(&self, index: u32) -> &'static str {
+        self.attached
+            .get(&index)
+            .map_or("none", |attached| attached.hook)
+    }
+
+    /// Whether what is attached outlives this process.
+    #[must_use]
+    pub const fn is_pinned(&self) -> bool {
+        self.pins.is_some()
     }
 
     fn links(&self) -> Option<&Links> {
@@ -135,10 +152,7 @@ impl Attacher {
 
     /// Attaches to `interface`, to both directions or to neither.
     pub(super) fn attach(&mut self, ebpf: &mut Ebpf, interface: &Interface) -> Result<(), Error> {
-        let program = match interface.link {
-            Link::Ethernet => ETHERNET,
-            Link::Ip => IP,
-        };
+        let program = program_for(interface.link);
         let mut attached = Attached {
             name: interface.name.clone(),
             hook: "none",
@@ -178,7 +192,7 @@ impl Attacher {
             hook = attach_tc(ebpf, interface, attached, hook, *direction, links)?;
         }
         attached.hook = match (xdp, hook) {
-            (true, _) => "xdp",
+            (true, _) => XDP_HOOK,
             (false, Hook::Clsact) => "clsact",
             (false, _) => "tcx",
         };

@@ -5,12 +5,15 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs,
+    io::{self, Read as _},
     os::{
         fd::AsFd as _,
         linux::net::SocketAddrExt as _,
-        unix::net::{SocketAddr, UnixListener},
+        unix::net::{SocketAddr, UnixListener, UnixStream},
     },
+    path::Path,
+    time::Duration,
 };
 
 use nix::sys::socket::{
@@ -18,10 +21,14 @@ use nix::sys::socket::{
     sockopt::PeerCredentials,
 };
 
-use crate::{error::Error, escape::printable, source::kernel::Interface};
+use super::NAME;
+use crate::{error::Error, escape::printable, host::owners, source::kernel::Interface};
 
 /// CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN: without any of them nobody watches (`linux/capability.h`).
 const CAPABILITIES: u64 = 1 << 39 | 1 << 12 | 1 << 21;
+
+/// How long who is about to end is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The interfaces that this process has claimed.
 #[derive(Debug, Default)]
@@ -31,6 +38,7 @@ pub struct Claims(BTreeMap<u32, UnixListener>);
 struct Holder {
     process: i32,
     user: u32,
+    stream: UnixStream,
 }
 
 impl Claims {
@@ -53,7 +61,12 @@ impl Claims {
             }
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => match holder(&name) {
                 // Anybody can take a name. Who cannot watch does not keep others from it.
-                Some(holder) if holder.watches() => Err(taken(interface, &holder)),
+                Some(holder) if holder.watches() => {
+                    if holder.ends() {
+                        return self.claim(interface);
+                    }
+                    Err(taken(interface, &holder))
+                }
                 _ => Ok(()),
             },
             // Without sockets there are no claims.
@@ -77,6 +90,7 @@ fn holder(name: &str) -> Option<Holder> {
     Some(Holder {
         process: peer.pid(),
         user: peer.uid(),
+        stream: socket.into(),
     })
 }
 
@@ -90,10 +104,41 @@ impl Holder {
         let effective = effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
         effective.is_none_or(|effective| effective & CAPABILITIES != 0)
     }
+
+    /// Whether it is an attacher whose watcher was killed, and that has ended now.
+    fn ends(&self) -> bool {
+        let program = |process: i32| fs::read_link(format!("/proc/{process}/exe")).ok();
+        let gone = self.process > 0 && !Path::new(&format!("/proc/{}", self.process)).exists();
+        let orphan = gone
+            || parent(self.process).is_some_and(|parent| program(parent) != program(self.process));
+        let wait = || {
+            self.stream.set_nonblocking(false)?;
+            self.stream.set_read_timeout(Some(PATIENCE))?;
+            (&self.stream).read(&mut [0])
+        };
+        // It says nothing. When it ends, so does the stream.
+        orphan && !wait().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+/// The attacher's watcher, or whoever took its place as its parent.
+fn parent(process: i32) -> Option<i32> {
+    let name = fs::read(format!("/proc/{process}/comm")).ok()?;
+    if name.trim_ascii_end() != NAME.to_bytes() {
+        return None;
+    }
+    let attacher = owners::process(u32::try_from(process).ok()?)?;
+    Some(attacher.parent.cast_signed())
+}
+
+/// Who is to be ended: an attacher ends when its watcher does.
+fn watcher(process: i32) -> i32 {
+    parent(process).unwrap_or(process)
 }
 
 fn taken(interface: &Interface, holder: &Holder) -> Error {
-    let Holder { process, user } = holder;
+    let Holder { process, user, .. } = holder;
+    let process = watcher(*process);
     Error::usage(
         format!(
             "{} is watched already, by process {process} of user {user}",
