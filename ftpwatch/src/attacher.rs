@@ -165,6 +165,12 @@ impl Attacher {
             .collect()
     }
 
+    /// Whether the interface with this index is watched.
+    #[must_use]
+    pub fn is_attached(&self, index: u32) -> bool {
+        self.attached.contains_key(&index)
+    }
+
     /// The hook in use: the first interface's.
     #[must_use]
     pub fn hook_name(&self) -> &str {

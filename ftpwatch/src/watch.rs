@@ -10,6 +10,7 @@ mod service;
 mod surroundings;
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{self, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
@@ -149,6 +150,8 @@ struct Watch<'a> {
     broken: Option<io::Error>,
     listeners: Listeners,
     surroundings: Surroundings,
+    /// Interfaces that were up when they were last looked at.
+    running: BTreeSet<u32>,
     service: Service,
     self_test: SelfTest,
     metrics: Option<Metrics>,
@@ -242,6 +245,7 @@ impl<'a> Watch<'a> {
             listeners: Listeners::new(analysis.control_ports()),
             // What changed since the first look is seen in the second, which is at once.
             surroundings: Surroundings::listen(),
+            running: BTreeSet::new(),
             service: Service::of_environment(),
             self_test: SelfTest::default(),
             metrics,
@@ -501,6 +505,7 @@ impl<'a> Watch<'a> {
         }
         let attached = self.attacher.attached();
         for interface in host.interfaces.values() {
+            self.follow_state(interface);
             let new = attached.iter().all(|(index, _)| *index != interface.index);
             if new && is_wanted(interface, &self.options.interfaces) {
                 match self.attacher.attach(interface) {
@@ -524,6 +529,18 @@ impl<'a> Watch<'a> {
         } else if self.reporter.local != host.addresses {
             self.reporter.local.extend(host.addresses);
             self.surroundings.look_again();
+        }
+    }
+
+    /// While an interface is down nothing can be seen there: not that a client did not come.
+    fn follow_state(&mut self, interface: &Interface) {
+        if interface.running {
+            self.running.insert(interface.index);
+        } else if self.running.remove(&interface.index)
+            && self.attacher.is_attached(interface.index)
+        {
+            self.losses.note_interface_down(&interface.name);
+            self.tracker.miss(monotonic_now(), self.kernel.truth());
         }
     }
 

@@ -247,6 +247,50 @@ fn a_client_with_far_too_many_endpoints_does_not_hide_the_others() {
     );
 }
 
+/// A SYN cannot come where the interface is down: that none was seen is no evidence.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn an_interface_that_goes_down_is_a_loss_and_no_failure() {
+    let wire = Wire::new();
+    let mut watch = Watch::start(&wire.host, &["s0"], Hook::Tcx, &TIMEOUT);
+    let mut talk = talk(1);
+    wire.send(&talk.opening());
+    wire.send(&talk.exchange(20_000));
+    watch.wait_for("advertisement", |event| event.is("advertised"));
+    wire.host.ip("link set s0 down");
+    let loss = watch.wait_for("loss", |event| event.is("loss"));
+    assert_eq!(loss.text("/what"), "interface_down");
+    wire.host.ip("link set s0 up");
+    let outcome = watch.wait_for("outcome", |event| event.is("outcome"));
+    assert_eq!(outcome.text("/outcome"), "unknown");
+    // It is watched as before.
+    wait_until("packets pass", SOON, || {
+        wire.frames.send(ethernet(&talk.exchange(20_001))).ok()
+    });
+    wire.send(&talk.data(20_001).handshake());
+    let connected = watch.wait_for("connection", |event| event.text("/outcome") == "connected");
+    assert_eq!(connected.number("/advertised/port"), Some(20_001));
+    watch.stop();
+}
+
+/// A tunnel may have no address of its own kind (tun, WireGuard), and packets without Ethernet headers.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn tunnels_are_watched() {
+    let host = Namespace::new("server");
+    host.ip("tuntap add mode tun name t0\nlink set t0 up");
+    let watch = Watch::start_with(&host, &[], &["--format", "json"]);
+    let programs = lab::leftovers::programs(&host, "t0");
+    assert!(
+        !programs.is_empty(),
+        "it is not watched: {}",
+        watch.process()
+    );
+    let ended = watch.end_anyhow();
+    assert!(ended.status.success(), "{ended}");
+    lab::leftovers::assert_none(&host, "t0");
+}
+
 /// libfaketime, which sets the clock for one process.
 fn faketime() -> PathBuf {
     let found = fs::read_dir("/usr/lib").expect("there are libraries");

@@ -2,7 +2,10 @@
 
 use std::{io, time::Instant};
 
-use ftpwatch_common::counter::{COUNTERS, Counter};
+use ftpwatch_common::{
+    counter::{COUNTERS, Counter},
+    ledger,
+};
 
 use crate::{
     error::Error,
@@ -58,7 +61,7 @@ const COUNTED: [(Counter, &str, &str); 8] = [
 ];
 
 /// Every word that a loss is reported as.
-pub const KINDS: [&str; COUNTED.len() + 7] = [
+pub const KINDS: [&str; COUNTED.len() + 8] = [
     COUNTED[0].1,
     COUNTED[1].1,
     COUNTED[2].1,
@@ -70,15 +73,22 @@ pub const KINDS: [&str; COUNTED.len() + 7] = [
     STRANGE_RECORDS,
     UNRETIRED,
     INTERFACE_GONE,
+    INTERFACE_DOWN,
     OUTPUT_DROPPED,
     NOT_ADOPTED,
     FORGOTTEN,
     SHARE_EXCEEDED,
 ];
 
+const _: () = assert!(
+    KINDS.len() <= ledger::KINDS,
+    "there is room for them in what outlives the process"
+);
+
 const STRANGE_RECORDS: &str = "strange_records";
 const UNRETIRED: &str = "unretired";
 const INTERFACE_GONE: &str = "interface_gone";
+const INTERFACE_DOWN: &str = "interface_down";
 const OUTPUT_DROPPED: &str = "output_dropped";
 const NOT_ADOPTED: &str = "not_adopted";
 const FORGOTTEN: &str = "forgotten";
@@ -160,6 +170,16 @@ impl Losses {
             INTERFACE_GONE,
             1,
             format!("{name} went away; endpoints that were open are unknown unless connected"),
+        );
+    }
+
+    /// An interface went down.
+    pub fn note_interface_down(&mut self, name: &str) {
+        let name = printable(name.as_bytes());
+        self.note(
+            INTERFACE_DOWN,
+            1,
+            format!("{name} went down; endpoints that were open are unknown unless connected"),
         );
     }
 

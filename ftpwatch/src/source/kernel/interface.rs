@@ -26,6 +26,8 @@ pub struct Interface {
     pub link: Link,
     /// It is up.
     pub up: bool,
+    /// It is up, and there is somebody at the other end.
+    pub running: bool,
     /// It is the loopback interface.
     pub loopback: bool,
 }
@@ -75,6 +77,7 @@ fn interface(link: LinkFacts) -> Interface {
             Link::Ip
         },
         up: link.up,
+        running: link.running,
         loopback: link.loopback,
     }
 }

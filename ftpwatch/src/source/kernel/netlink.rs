@@ -26,6 +26,8 @@ pub struct LinkFacts {
     pub kind_of_header: u16,
     /// It is up.
     pub up: bool,
+    /// It is up, and there is somebody at the other end.
+    pub running: bool,
     /// It is the loopback interface.
     pub loopback: bool,
     /// Its kind, such as `veth` or `bridge`; none for real hardware.
@@ -98,6 +100,10 @@ fn facts(link: LinkMessage) -> LinkFacts {
         index: link.header.index,
         kind_of_header: link.header.link_layer_type.into(),
         up: link.header.flags.contains(LinkFlags::Up),
+        running: link
+            .header
+            .flags
+            .contains(LinkFlags::Up | LinkFlags::Running),
         loopback: link.header.flags.contains(LinkFlags::Loopback),
         ..LinkFacts::default()
     };
