@@ -163,11 +163,13 @@ fn run(ebpf: &mut Ebpf, name: &str, packet: &[u8]) -> Result<(), ProgramError> {
 
 /// Whether `record` is of the control connection `id`.
 pub(super) const fn is_of(record: &Record, id: u64) -> bool {
-    match record {
-        Record::Endpoint(endpoint) => endpoint.control == id,
-        Record::Session(session) => session.id == id,
-        Record::Line(line) => line.control == id,
-    }
+    let control = match record {
+        Record::Endpoint(endpoint) => endpoint.control,
+        Record::Session(session) => session.id,
+        Record::Line(line) => line.control,
+    };
+    // A guess is of none.
+    id != 0 && control == id
 }
 
 /// A segment from the server to the client, with the reply.
