@@ -65,7 +65,8 @@ fn soak(endpoints: u64) -> Result<()> {
     let ready = directory.path().join("ready");
     let mut command = server.command(watch::FTPWATCH);
     command
-        .args(["run", "-i", "s0", "--format", "json", "--show", "failures"])
+        .args(["run", "-v", "-i", "s0"])
+        .args(["--format", "json", "--show", "failures"])
         .arg("--ready-file")
         .arg(&ready);
     let mut process = Process::start(&mut command);

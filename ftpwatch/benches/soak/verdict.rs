@@ -78,6 +78,11 @@ impl Verdict {
                 ended.stderr.contains("nothing was lost"),
             ),
             line(
+                "books",
+                sums(&ended.stderr),
+                ended.stderr.contains("state: ok") && !ended.stderr.contains('≠'),
+            ),
+            line(
                 "resident",
                 format!("{late} kB after three quarters, {last} kB at the end"),
                 last <= late + SLACK_KB,
@@ -123,6 +128,15 @@ fn losses(summary: &str) -> String {
         .filter(|line| line.starts_with("lost: "))
         .collect();
     lost.join("; ")
+}
+
+/// The sums, as `-v` tells them.
+fn sums(summary: &str) -> String {
+    let sums: Vec<&str> = summary
+        .lines()
+        .filter(|line| line.contains(" = ") || line.contains('≠'))
+        .collect();
+    sums.join("; ")
 }
 
 fn events(stdout: &str) -> impl Iterator<Item = Value> {
