@@ -119,8 +119,10 @@ fn made(memory: &Memory, input: &[u8], cut: bool) -> Made {
     let mut endpoints = memory.endpoints();
     endpoints.sort_by_key(|endpoint| endpoint.id);
     let mut counters = memory.counters();
-    // What differs, and has to.
-    counters[Counter::ControlSegments as usize] = 0;
+    // What differs, and has to: there are more segments, and each comes to something.
+    for counter in Counter::FATES.into_iter().chain([Counter::ControlSegments]) {
+        counters[counter as usize] = 0;
+    }
     let made = Made {
         blind,
         records,
