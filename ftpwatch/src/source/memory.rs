@@ -94,7 +94,8 @@ impl Memory {
     ///
     /// Why it has none.
     pub fn take(&self, bytes: &[u8], link: Link, total: u32, now: u64) -> Result<Segment, Skip> {
-        self.now.set(now);
+        // Zero stands for what was not seen: a capture may say so of a packet all the same.
+        self.now.set(now.max(1));
         let packet = Captured(bytes);
         let segment = match packet::walk(&packet, link, total) {
             Ok(segment) => segment,
