@@ -277,7 +277,7 @@ fn serve(
     }
     // Links close with this process. Filters of clsact do not. What is pinned is there for the next.
     if !kernel.attacher.is_pinned() {
-        for (index, _) in kernel.attacher.attached() {
+        for index in kernel.attacher.indexes() {
             kernel.detach(index);
         }
     }

@@ -41,7 +41,6 @@ pub enum Hook {
 
 /// The programs on an interface.
 struct Attached {
-    name: String,
     hook: &'static str,
     program: &'static str,
     tc: Vec<SchedClassifierLinkId>,
@@ -97,31 +96,10 @@ impl Attacher {
         }
     }
 
-    /// Names of the interfaces that are watched.
+    /// Indexes of the interfaces that are watched.
     #[must_use]
-    pub fn names(&self) -> Vec<String> {
-        self.attached
-            .values()
-            .map(|attached| attached.name.clone())
-            .collect()
-    }
-
-    /// Indexes and names of the interfaces that are watched.
-    #[must_use]
-    pub fn attached(&self) -> Vec<(u32, String)> {
-        let attached = self.attached.iter();
-        attached
-            .map(|(index, attached)| (*index, attached.name.clone()))
-            .collect()
-    }
-
-    /// The hook in use: the first interface's.
-    #[must_use]
-    pub fn hook_name(&self) -> &'static str {
-        self.attached
-            .values()
-            .next()
-            .map_or("none", |attached| attached.hook)
+    pub fn indexes(&self) -> Vec<u32> {
+        self.attached.keys().copied().collect()
     }
 
     /// The hook of the interface with this index.
@@ -145,8 +123,7 @@ impl Attacher {
     /// Lets go of what an earlier process attached elsewhere.
     pub fn release_others(&self) {
         if let Some(links) = self.links() {
-            let wanted: Vec<u32> = self.attached.keys().copied().collect();
-            links.retain_interfaces(&wanted);
+            links.retain_interfaces(&self.indexes());
         }
     }
 
@@ -154,7 +131,6 @@ impl Attacher {
     pub(super) fn attach(&mut self, ebpf: &mut Ebpf, interface: &Interface) -> Result<(), Error> {
         let program = program_for(interface.link);
         let mut attached = Attached {
-            name: interface.name.clone(),
             hook: "none",
             program,
             tc: Vec::new(),

@@ -143,12 +143,7 @@ impl Links {
             .ok()
             .and_then(|link| program.attach_to_link(link).ok())
             .and_then(|link| program.take_link(link).ok());
-        if replaced.is_none() {
-            // The interface went away, and took the program along.
-            let _ = self.remove(&name, true);
-            return None;
-        }
-        Some(name)
+        self.replaced(name, replaced.is_some())
     }
 
     /// Pins what was just attached through tcx.
@@ -160,12 +155,7 @@ impl Links {
         direction: TcAttachType,
     ) -> Result<Name, Error> {
         let name = Name::new(index, &format!("tcx-{}", word(direction)));
-        let link = program.take_link(link);
-        let link = link.map_err(|error| unpinnable("the tcx link", &error))?;
-        let link = FdLink::try_from(link).map_err(|error| unpinnable("the tcx link", &error))?;
-        link.pin(self.path(&name))
-            .map_err(|error| unpinnable("the tcx link", &error))?;
-        Ok(name)
+        self.keep(name, "the tcx link", program.take_link(link))
     }
 
     /// As [`Self::replace_tcx`], for XDP.
@@ -176,11 +166,7 @@ impl Links {
             .ok()
             .and_then(|link| program.attach_to_link(link).ok())
             .and_then(|link| program.take_link(link).ok());
-        if replaced.is_none() {
-            let _ = self.remove(&name, true);
-            return None;
-        }
-        Some(name)
+        self.replaced(name, replaced.is_some())
     }
 
     /// As [`Self::keep_tcx`], for XDP.
@@ -191,11 +177,26 @@ impl Links {
         index: u32,
     ) -> Result<Name, Error> {
         let name = Name::new(index, "xdp");
-        let link = program.take_link(link);
-        let link = link.map_err(|error| unpinnable("the XDP link", &error))?;
-        let link = FdLink::try_from(link).map_err(|error| unpinnable("the XDP link", &error))?;
+        self.keep(name, "the XDP link", program.take_link(link))
+    }
+
+    /// What was pinned under `name` has another program now; or else its interface went away, and took the program along.
+    fn replaced(&self, name: Name, replaced: bool) -> Option<Name> {
+        if !replaced {
+            let _ = self.remove(&name, true);
+        }
+        replaced.then_some(name)
+    }
+
+    /// Pins `link` under `name`.
+    fn keep<L>(&self, name: Name, what: &str, link: Result<L, ProgramError>) -> Result<Name, Error>
+    where
+        FdLink: TryFrom<L, Error: std::error::Error + 'static>,
+    {
+        let link = link.map_err(|error| unpinnable(what, &error))?;
+        let link = FdLink::try_from(link).map_err(|error| unpinnable(what, &error))?;
         link.pin(self.path(&name))
-            .map_err(|error| unpinnable("the XDP link", &error))?;
+            .map_err(|error| unpinnable(what, &error))?;
         Ok(name)
     }
 
