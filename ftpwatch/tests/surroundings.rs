@@ -9,7 +9,6 @@ mod packets;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -51,18 +50,6 @@ impl Wire {
     }
 }
 
-/// Client `number`, with a control connection of its own.
-fn talk(number: u16) -> Conversation {
-    let [high, low] = number.to_be_bytes();
-    let client = SocketAddr::new(Ipv4Addr::new(198, 18, high, low).into(), 40_000);
-    let server = SocketAddr::new(Ipv4Addr::new(203, 0, 113, 10).into(), 21);
-    let mut talk = Conversation::between(client, server);
-    // With the same numbers they would be one, seen before and after address translation.
-    talk.client_next ^= u32::from(number) << 8;
-    talk.server_next ^= u32::from(number) << 8;
-    talk
-}
-
 /// An endpoint is advertised, and used.
 fn transfer(talk: &mut Conversation, port: u16) -> Vec<Packet> {
     let mut packets = Vec::from(talk.exchange(port));
@@ -89,7 +76,7 @@ fn a_watcher_that_was_stopped_has_missed_nothing() {
     const EACH: u16 = 250;
     let wire = Wire::new();
     let mut watch = Watch::start(&wire.host, &["s0"], Hook::Tcx, &TIMEOUT);
-    let mut talks: Vec<Conversation> = (0..SESSIONS).map(talk).collect();
+    let mut talks: Vec<Conversation> = (0..SESSIONS).map(Conversation::numbered).collect();
     for talk in &mut talks {
         wire.send(&talk.opening());
     }
@@ -143,7 +130,7 @@ fn maps_and_ring_full_at_a_time() {
     let room = ROOM.to_string();
     let options = [&TIMEOUT[..], &["--max-endpoints", &room]].concat();
     let mut watch = Watch::start(&wire.host, &["s0"], Hook::Tcx, &options);
-    let mut talks: Vec<Conversation> = (0..SESSIONS).map(talk).collect();
+    let mut talks: Vec<Conversation> = (0..SESSIONS).map(Conversation::numbered).collect();
     for talk in &mut talks {
         wire.send(&talk.opening());
     }
@@ -189,9 +176,9 @@ fn a_client_with_far_too_many_endpoints_does_not_hide_the_others() {
     let wire = Wire::new();
     let options = [&TIMEOUT[..], &["--max-endpoints", "1024"]].concat();
     let mut watch = Watch::start(&wire.host, &["s0"], Hook::Tcx, &options);
-    let mut greedy = talk(1_000);
+    let mut greedy = Conversation::numbered(1_000);
     wire.send(&greedy.opening());
-    let mut talks: Vec<Conversation> = (0..OTHERS).map(talk).collect();
+    let mut talks: Vec<Conversation> = (0..OTHERS).map(Conversation::numbered).collect();
     for talk in &mut talks {
         wire.send(&talk.opening());
     }
@@ -253,7 +240,7 @@ fn a_client_with_far_too_many_endpoints_does_not_hide_the_others() {
 fn an_interface_that_goes_down_is_a_loss_and_no_failure() {
     let wire = Wire::new();
     let mut watch = Watch::start(&wire.host, &["s0"], Hook::Tcx, &TIMEOUT);
-    let mut talk = talk(1);
+    let mut talk = Conversation::numbered(1);
     wire.send(&talk.opening());
     wire.send(&talk.exchange(20_000));
     watch.wait_for("advertisement", |event| event.is("advertised"));
@@ -326,7 +313,7 @@ fn set_clock(by: &str, said: &str, seconds: i64) {
         .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     let process = Process::start(&mut command);
     wait_until("ftpwatch is ready", SOON, || ready.exists().then_some(()));
-    let mut talk = talk(1);
+    let mut talk = Conversation::numbered(1);
     wire.send(&talk.opening());
     wire.send(&talk.exchange(20_000));
     process.stdout.wait_for("\"advertised\"");

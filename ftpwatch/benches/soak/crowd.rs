@@ -1,7 +1,7 @@
 //! Ten thousand clients of one server.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::IpAddr;
 
 use anyhow::Result;
 
@@ -40,7 +40,7 @@ impl Crowd {
     /// All of them log in.
     pub fn open(wire: &Frames) -> Result<Self> {
         let mut crowd = Self {
-            talks: (0..CLIENTS).map(talk).collect(),
+            talks: (0..CLIENTS as u16).map(Conversation::numbered).collect(),
             sent: 0,
             expected: Expected::default(),
         };
@@ -92,15 +92,4 @@ impl Crowd {
         }
         Ok(self.expected)
     }
-}
-
-fn talk(number: u64) -> Conversation {
-    let [.., high, low] = number.to_be_bytes();
-    let client = Ipv4Addr::new(198, 18, high, low);
-    let server = SocketAddr::new(Ipv4Addr::new(203, 0, 113, 10).into(), 21);
-    let mut talk = Conversation::between(SocketAddr::new(client.into(), 40_000), server);
-    // With the same numbers they would be one, seen before and after address translation.
-    talk.client_next ^= (number as u32) << 8;
-    talk.server_next ^= (number as u32) << 8;
-    talk
 }

@@ -1,6 +1,5 @@
 //! `ftpwatch run` at work: what its process uses when nothing happens and when much does, and whether anything is lost.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -70,18 +69,7 @@ fn one(rate: u32) -> Result<()> {
 
 /// Sends endpoints, each advertised and connected to, at `rate` or as fast as it goes. Returns how many.
 fn load(wire: &Frames, rate: u32) -> Result<u64> {
-    let server = SocketAddr::new(Ipv4Addr::new(203, 0, 113, 10).into(), 21);
-    let mut talks: Vec<Conversation> = (0..CLIENTS)
-        .map(|number| {
-            let [high, low] = number.to_be_bytes();
-            let client = Ipv4Addr::new(198, 18, high, low);
-            let mut talk = Conversation::between(SocketAddr::new(client.into(), 40_000), server);
-            // With the same numbers they would be one, seen before and after address translation.
-            talk.client_next ^= u32::from(number) << 8;
-            talk.server_next ^= u32::from(number) << 8;
-            talk
-        })
-        .collect();
+    let mut talks: Vec<Conversation> = (0..CLIENTS).map(Conversation::numbered).collect();
     for talk in &mut talks {
         wire.send(ethernet(&talk.opening()))?;
     }

@@ -80,6 +80,17 @@ impl Conversation {
         }
     }
 
+    /// Between client `number` of many and one server.
+    pub fn numbered(number: u16) -> Self {
+        let [high, low] = number.to_be_bytes();
+        let client = SocketAddr::new(Ipv4Addr::new(198, 18, high, low).into(), 40_000);
+        let mut talk = Self::between(client, SocketAddr::new(Family::V4.server(10), 21));
+        // With the same numbers they would be one, seen before and after address translation.
+        talk.client_next ^= u32::from(number) << 8;
+        talk.server_next ^= u32::from(number) << 8;
+        talk
+    }
+
     /// The same four-tuple, opened anew.
     pub fn again(&self) -> Self {
         Self {
