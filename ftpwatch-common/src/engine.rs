@@ -28,7 +28,7 @@ mod retire;
 
 pub use control::{advertise, begin, command, early_byte, end, late, reply};
 pub use data::{rejected, take as data};
-pub use endpoint::{Said, say};
+pub use endpoint::{Said, reindex, say};
 pub use guess::{Blindness, guess};
 pub use retire::{Request, retire};
 
@@ -149,6 +149,8 @@ pub trait Store: Ports {
 
     /// [`say`], unless there is no endpoint (`id` is zero).
     fn say(&self, id: u64, said: Said);
+    /// [`reindex`].
+    fn reindex(&self, id: u64);
     /// [`advertise`]. `control` is `scene.flow`'s, and held.
     fn advertise(&self, control: &mut Control, sequence: u32) -> u64;
     /// [`guess`].

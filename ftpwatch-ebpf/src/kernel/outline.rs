@@ -69,6 +69,14 @@ pub extern "C" fn say(id: u64, said: u64) -> u32 {
     0
 }
 
+/// [`engine::reindex`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn reindex(id: u64) -> u32 {
+    engine::reindex(&Maps, id);
+    0
+}
+
 /// [`engine::begin`], with the scratch space's scene.
 #[unsafe(no_mangle)]
 #[inline(never)]

@@ -68,7 +68,10 @@ impl<S: Store> Replies<'_, S> {
             self.control.queue.pop();
         } else if self.store.reply(self.control) {
             let previous = self.store.advertise(self.control, self.sequence);
-            self.store.say(previous, Said::Shadowed(self.sequence));
+            if previous != 0 {
+                self.store.say(previous, Said::Shadowed(self.sequence));
+                self.store.reindex(self.control.current);
+            }
         }
     }
 }
