@@ -25,12 +25,14 @@ mod data;
 mod endpoint;
 mod guess;
 mod retire;
+mod tls;
 
 pub use control::{advertise, begin, command, early_byte, end, late, reply};
 pub use data::{rejected, take as data};
 pub use endpoint::{Said, reindex, say};
 pub use guess::{Blindness, guess};
 pub use retire::{Request, retire};
+pub use tls::{HEADER, Overhear, hear, learn, listen};
 
 /// What the gate knows of a port, so that most packets are let go without another look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

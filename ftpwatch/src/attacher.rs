@@ -23,7 +23,11 @@ use crate::{
     error::Error,
     host::{Listening, listeners_of},
     sandbox,
-    source::kernel::{Interface, Kernel, host, programs},
+    source::kernel::{
+        Interface, Kernel, host,
+        libraries::{News, Wanted},
+        programs,
+    },
     watch::give_back,
 };
 use claim::Claims;
@@ -67,6 +71,8 @@ impl Attacher {
     pub fn start(
         kernel: &mut Kernel,
         named: &[String],
+        tls: &Wanted,
+        control_ports: &[u16],
         level: sandbox::Level,
     ) -> Result<Self, Error> {
         let (ours, its) = UnixStream::pair().map_err(|error| cannot_start(&error))?;
@@ -83,7 +89,7 @@ impl Attacher {
             ForkResult::Child => {
                 drop(ours);
                 // It does not return: what the watcher has set up here is its own, and nothing of it is to be undone.
-                let status = match serve(kernel, named, level, its) {
+                let status = match serve(kernel, named, tls, control_ports, level, its) {
                     Ok(()) => 0,
                     Err(error) => {
                         eprintln!("{error}");
@@ -127,6 +133,15 @@ impl Attacher {
     /// When the attacher has ended.
     pub fn release_others(&mut self) -> Result<(), Error> {
         self.ask(&Request::ReleaseOthers)
+    }
+
+    /// Probes the TLS libraries that are new.
+    ///
+    /// # Errors
+    ///
+    /// When the attacher has ended.
+    pub fn follow_libraries(&mut self) -> Result<News, Error> {
+        self.ask(&Request::FollowLibraries)
     }
 
     /// What the server of a control connection listens on ([`listeners_of`]); among the others are those that are
@@ -234,11 +249,13 @@ fn fork() -> io::Result<ForkResult> {
 fn serve(
     kernel: &mut Kernel,
     named: &[String],
+    tls: &Wanted,
+    control_ports: &[u16],
     level: sandbox::Level,
     socket: UnixStream,
 ) -> Result<(), Error> {
     settle().map_err(|error| cannot_start(&error))?;
-    sandbox::enter_attacher(level)?;
+    sandbox::enter_attacher(level, tls.is_any())?;
     give_back();
     let mut pipe = Pipe::new(socket);
     let mut claims = Claims::default();
@@ -257,6 +274,7 @@ fn serve(
                 kernel.attacher.release_others();
                 pipe.send(&())
             }
+            Request::FollowLibraries => pipe.send(&kernel.follow_libraries(tls, control_ports)),
             Request::Listeners {
                 client,
                 server,

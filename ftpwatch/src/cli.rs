@@ -11,6 +11,7 @@ use crate::{
     output::{self, Format, Show, Spec},
     pins, probe, sandbox,
     source::kernel::Hook,
+    source::kernel::libraries::{self, Tls},
     vantage,
 };
 
@@ -38,7 +39,7 @@ Exit status:
 pub enum Command {
     /// Watch this host's interfaces (needs root, or CAP_BPF and CAP_NET_ADMIN)
     #[command(after_help = RUN_EXAMPLES)]
-    Run(Run),
+    Run(Box<Run>),
     /// Analyse captures (pcap or pcapng, gzip'd or not); needs no privilege
     #[command(after_help = READ_EXAMPLES)]
     Read(Read),
@@ -172,6 +173,10 @@ pub struct Run {
     /// `,format=` and `,show=` of its own, a file with `,max-size=100M` and `,keep=5`
     #[arg(long = "output", value_name = "OUTPUT", value_parser = output::spec)]
     pub outputs: Vec<Spec>,
+    /// Read FTPS on the server's own host: auto reads through the TLS libraries of whoever has a control port, a path
+    /// through that library (repeatable). Of what clients send, nothing but verbs is taken
+    #[arg(long, value_name = "off|auto|PATH", default_value = "off", value_parser = libraries::tls)]
+    pub tls: Vec<Tls>,
     /// Stop after N outcomes shown
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,

@@ -110,21 +110,25 @@ pub fn enter(
     entered.judge(level).map(Some)
 }
 
-/// Enters the attacher's: what it is there for, it goes on to be able to.
+/// Enters the attacher's: what it is there for, it goes on to be able to; with `probes`, to probe libraries too.
 ///
 /// # Errors
 ///
 /// When it is to be strict, and something is not to be had.
-pub fn enter_attacher(level: Level) -> Result<(), Error> {
+pub fn enter_attacher(level: Level, probes: bool) -> Result<(), Error> {
     if level == Level::Off {
         return Ok(());
     }
     // The last two are for looking at who listens: processes and open files of other users.
-    let needed = CapabilitySet::BPF
+    let mut needed = CapabilitySet::BPF
         | CapabilitySet::NET_ADMIN
         | CapabilitySet::PERFMON
         | CapabilitySet::SYS_PTRACE
         | CapabilitySet::DAC_READ_SEARCH;
+    // `perf_uprobe_event_init`, where CAP_PERFMON does for every other kind.
+    if probes {
+        needed |= CapabilitySet::SYS_ADMIN;
+    }
     let mut entered = Entered::default();
     entered.note("no_new_privs", no_new_privileges());
     let dropped =

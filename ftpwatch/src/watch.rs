@@ -1,6 +1,7 @@
 //! `ftpwatch run`: news from the kernel, time, tracker, reports out.
 
 mod ledger;
+mod libraries;
 mod listeners;
 mod losses;
 mod reload;
@@ -36,6 +37,7 @@ use crate::{
     sandbox::{self, Files},
     source::kernel::{
         Host, Interface, Kernel, Room, Settings, host,
+        libraries::{Wanted, ensure_present},
         pin::{self, Found, Pins, links::Links},
         processors,
     },
@@ -43,6 +45,7 @@ use crate::{
 };
 use ftpwatch_common::engine::Request;
 use ledger::Keeper;
+use libraries::Libraries;
 use listeners::{Listeners, has_moved_on};
 pub use losses::KINDS as KINDS_OF_LOSS;
 use losses::Losses;
@@ -154,6 +157,7 @@ struct Watch<'a> {
     running: BTreeSet<u32>,
     service: Service,
     self_test: SelfTest,
+    libraries: Libraries,
     metrics: Option<Metrics>,
     entries: Entries,
     started: Instant,
@@ -170,11 +174,14 @@ impl<'a> Watch<'a> {
         let chosen = choose(&host, &options.interfaces)?;
         let analysis = &options.analysis;
         let log = options.verbose >= 2;
+        let tls = Wanted::of(&options.tls);
+        ensure_present(&tls)?;
         let settings = Settings {
             control_ports: analysis.control_ports(),
             hook: options.hook,
             log,
             room: Room::new(options.max_connections, options.max_endpoints),
+            tls: tls.is_any(),
         };
         let mut losses = Losses::default();
         let mut adopted = false;
@@ -196,13 +203,21 @@ impl<'a> Watch<'a> {
             kernel.enable_log()?;
         }
         // It is a copy of this process, which is to have one thread then, and hold no other socket.
-        let mut attacher = Attacher::start(&mut kernel, &options.interfaces, options.sandbox)?;
+        let mut attacher = Attacher::start(
+            &mut kernel,
+            &options.interfaces,
+            &tls,
+            &settings.control_ports,
+            options.sandbox,
+        )?;
         // Before anything is attached: an address that is not to be had is known at once.
         let metrics = options.web.bind(options.verbose)?;
         for interface in chosen {
             attacher.attach(interface)?;
         }
         attacher.release_others()?;
+        let libraries =
+            Libraries::start(&tls, kernel.take_deafness(), &mut attacher, options.verbose)?;
         let (metrics, bound) = metrics.unzip();
         enter_sandbox(options, &mut kernel, bound.as_ref())?;
         // Inside: what a thread may do is what the one that starts it may, and an output that cannot be opened from here
@@ -248,6 +263,7 @@ impl<'a> Watch<'a> {
             running: BTreeSet::new(),
             service: Service::of_environment(),
             self_test: SelfTest::default(),
+            libraries,
             metrics,
             entries: Entries::default(),
             started: Instant::now(),
@@ -295,6 +311,7 @@ impl<'a> Watch<'a> {
                 _ = tick.tick() => {
                     self.look_around();
                     self.test_itself_if_due();
+                    self.libraries.follow(&mut self.attacher);
                     self.audit();
                     let health = self.health();
                     self.service.say_alive(&self.reporter, self.tracker.books(), &health);

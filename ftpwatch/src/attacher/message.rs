@@ -22,6 +22,8 @@ pub enum Request {
     Detach { index: u32 },
     /// Let go of what an earlier process attached elsewhere.
     ReleaseOthers,
+    /// Probe the TLS libraries that are new.
+    FollowLibraries,
     /// What the server of this control connection listens on.
     Listeners {
         client: SocketAddr,
