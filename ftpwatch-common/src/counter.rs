@@ -53,12 +53,12 @@ pub enum Counter {
     OutOfReach,
     /// Times that what a server says in TLS could no longer be followed.
     TlsLost,
-    /// What a server's TLS library was given, and the probes could not take in: no room, or memory that could not be read.
-    TlsUnheard,
+    /// Connections in TLS that found no room among those that are listened to.
+    TlsFull,
 }
 
 /// How many counters there are.
-pub const COUNTERS: usize = Counter::TlsUnheard as usize + 1;
+pub const COUNTERS: usize = Counter::TlsFull as usize + 1;
 
 impl Counter {
     /// What becomes of a control segment: each counts under one of these, and under [`Self::ControlSegments`].
@@ -99,6 +99,6 @@ impl Counter {
         (Self::Busy, "busy"),
         (Self::OutOfReach, "out_of_reach"),
         (Self::TlsLost, "tls_lost"),
-        (Self::TlsUnheard, "tls_unheard"),
+        (Self::TlsFull, "tls_full"),
     ];
 }

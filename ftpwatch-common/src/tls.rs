@@ -86,8 +86,8 @@ pub struct Conversation {
     pub lost: u32,
     /// The last write did not go through, and is called for again.
     pub again: u32,
-    /// The object is done with.
-    pub freed: u32,
+    /// The server has written.
+    pub wrote: u32,
     /// How much was said.
     pub said: u64,
     /// How much of that others may see: see [`Self::publish`].

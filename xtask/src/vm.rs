@@ -133,11 +133,12 @@ fn run(wanted: &Wanted, kernels: &Kernels, built: &Built, userland: &[u8]) -> Re
         Runs::Without(feature) => ("", format!("FIT=no LACKS={feature}")),
     };
     let settings = format!(
-        "{settings}\nFTPWATCH='{}' FAULTS_TEST='{}' KERNEL_TEST='{}'\nROWS='{ROWS}'\n\
+        "{settings}\nFTPWATCH='{}' FAULTS_TEST='{}' KERNEL_TEST='{}' OVERHEAR_TEST='{}'\nROWS='{ROWS}'\n\
          export FTPWATCH_SERVERS='{}'\n",
         built.ftpwatch.display(),
         built.faults.display(),
         built.kernel.display(),
+        built.overhear.display(),
         install::servers_dir()?.display()
     );
     let root = workspace()

@@ -101,8 +101,16 @@ fn write(context: &ProbeContext) -> Option<()> {
     }
     let conversation = conversation(&object, buffer, length, begins_reply)?;
     // SAFETY: the entry is this task's own, while it is in the call.
-    let again = unsafe { (*conversation).again } != 0;
+    let (again, wrote) = unsafe { ((*conversation).again != 0, (*conversation).wrote != 0) };
+    // What a client sends first may look like a command, and be none.
+    if !wrote && !begins(buffer, length, begins_reply) {
+        let _ = TLS_CONVERSATIONS.remove(object);
+        dull(&object);
+        return None;
+    }
     if !again {
+        // SAFETY: as above.
+        unsafe { (*conversation).wrote = 1 };
         take(conversation, buffer, length, Way::Written);
     }
     call(&Call {
@@ -169,16 +177,14 @@ fn conversation(
     object: &Object,
     buffer: u64,
     length: u64,
-    begins: fn([u8; 4]) -> bool,
+    like: fn([u8; 4]) -> bool,
 ) -> Option<*mut Conversation> {
     if let Some(known) = TLS_CONVERSATIONS.get_ptr_mut(object) {
         // SAFETY: it is one word, which only ever is set.
         return (unsafe { (*known).lost } == 0).then_some(known);
     }
-    // SAFETY: the helper checks the address.
-    let head = unsafe { bpf_probe_read_user(buffer as *const [u8; 4]) };
-    if length < 4 || !head.is_ok_and(begins) {
-        let _ = TLS_DULL.insert(object, 1, u64::from(BPF_ANY));
+    if !begins(buffer, length, like) {
+        dull(object);
         return None;
     }
     let blank = TLS_BLANK.get_ptr(0)?;
@@ -187,10 +193,25 @@ fn conversation(
         .insert(object, unsafe { &*blank }, u64::from(BPF_ANY))
         .is_err()
     {
-        unheard();
+        if let Some(tally) = TALLY.get_ptr_mut(Counter::TlsFull as u32) {
+            add(tally, 1);
+        }
         return None;
     }
     TLS_CONVERSATIONS.get_ptr_mut(object)
+}
+
+#[inline(always)]
+fn begins(buffer: u64, length: u64, like: fn([u8; 4]) -> bool) -> bool {
+    // SAFETY: the helper checks the address.
+    let head = unsafe { bpf_probe_read_user(buffer as *const [u8; 4]) };
+    length >= 4 && head.is_ok_and(like)
+}
+
+/// Nothing of the object is of interest from now on.
+#[inline(always)]
+fn dull(object: &Object) {
+    let _ = TLS_DULL.insert(object, 1, u64::from(BPF_ANY));
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -233,9 +254,6 @@ fn take(conversation: *mut Conversation, buffer: u64, length: u64, way: Way) {
     }
     // SAFETY: the entry is this task's own. Who else reads the number may see what it counts.
     unsafe {
-        if (*conversation).lost != 0 {
-            unheard();
-        }
         exchange(&raw mut (*conversation).head, (*conversation).said);
     }
 }
@@ -275,11 +293,4 @@ fn load(listen: &Listen, conversation: &mut Conversation, index: u32) -> bool {
         )
     };
     read == 0
-}
-
-#[inline(always)]
-fn unheard() {
-    if let Some(tally) = TALLY.get_ptr_mut(Counter::TlsUnheard as u32) {
-        add(tally, 1);
-    }
 }

@@ -7,7 +7,7 @@ use ftpwatch_common::counter::{COUNTERS, Counter};
 use crate::tracker::{Books, Outcome};
 
 /// Counters that say that something was lost, and what it was.
-const LOSSES: [(Counter, &str); 7] = [
+const LOSSES: [(Counter, &str); 9] = [
     (
         Counter::ControlsFull,
         "control connections not watched: their map was full",
@@ -35,6 +35,14 @@ const LOSSES: [(Counter, &str); 7] = [
     (
         Counter::RingFull,
         "records lost: the ring buffer was full (the maps were asked instead)",
+    ),
+    (
+        Counter::TlsLost,
+        "sessions in TLS that could not be followed to their end",
+    ),
+    (
+        Counter::TlsFull,
+        "connections in TLS not listened to: there was no room",
     ),
 ];
 

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Counters of the kernel half that say that something was lost, and what that means.
-const COUNTED: [(Counter, &str, &str); 8] = [
+const COUNTED: [(Counter, &str, &str); 10] = [
     (
         Counter::ControlsFull,
         "controls_full",
@@ -58,6 +58,16 @@ const COUNTED: [(Counter, &str, &str); 8] = [
         "untold",
         "endpoints are counted as unknown, and not told of: there was no room for them, nor for the news of them",
     ),
+    (
+        Counter::TlsLost,
+        "tls_lost",
+        "sessions in TLS are read no longer; their endpoints that were open are unknown unless connected",
+    ),
+    (
+        Counter::TlsFull,
+        "tls_full",
+        "sessions in TLS are not read: there are more connections at a time than there is room for",
+    ),
 ];
 
 /// Every word that a loss is reported as.
@@ -70,6 +80,8 @@ pub const KINDS: [&str; COUNTED.len() + 8] = [
     COUNTED[5].1,
     COUNTED[6].1,
     COUNTED[7].1,
+    COUNTED[8].1,
+    COUNTED[9].1,
     STRANGE_RECORDS,
     UNRETIRED,
     INTERFACE_GONE,
@@ -81,7 +93,7 @@ pub const KINDS: [&str; COUNTED.len() + 8] = [
 ];
 
 const _: () = assert!(
-    KINDS.len() <= ledger::KINDS,
+    KINDS.len() <= ledger::LOSSES,
     "there is room for them in what outlives the process"
 );
 

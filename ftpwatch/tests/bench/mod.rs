@@ -96,7 +96,7 @@ impl Bench {
             .build()
             .expect("a runtime can be had");
         let context = runtime.enter();
-        let kernel = Kernel::load(&Settings {
+        let mut kernel = Kernel::load(&Settings {
             control_ports: CONTROL_PORTS.to_vec(),
             hook: Hook::Xdp,
             log,
@@ -104,6 +104,7 @@ impl Bench {
             tls,
         })
         .expect("the object can be loaded");
+        assert_eq!(kernel.take_deafness().map(|why| why.to_string()), None);
         drop(context);
         Self {
             program,

@@ -72,6 +72,10 @@ impl Object {
         }
     }
 
+    pub const fn address(&self) -> u64 {
+        self.address as u64
+    }
+
     fn pointer(&self) -> *mut c_void {
         std::ptr::without_provenance_mut(self.address)
     }

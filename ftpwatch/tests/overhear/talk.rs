@@ -1,7 +1,7 @@
 //! A server that speaks TLS through the library, and its packets.
 
 use ftpwatch::source::kernel::libraries::Wanted;
-use ftpwatch_common::{address::Address, endpoint::Endpoint};
+use ftpwatch_common::{address::Address, endpoint::Endpoint, tls};
 
 use crate::bench::{Bench, Program};
 use crate::library::Object;
@@ -57,18 +57,22 @@ impl Stage {
         )
     }
 
-    /// How many objects are taken for conversations.
-    pub fn conversations(&mut self) -> usize {
+    /// Whether the object is taken for a conversation. (Other tests' are as well, in the same process.)
+    pub fn listens_to(&mut self, object: &Object) -> bool {
         let map = self.bench.kernel.ebpf_mut().map("TLS_CONVERSATIONS");
         let map: aya::maps::HashMap<
             _,
-            [u8; size_of::<ftpwatch_common::tls::Object>()],
-            [u8; size_of::<ftpwatch_common::tls::Conversation>()],
+            [u8; size_of::<tls::Object>()],
+            [u8; size_of::<tls::Conversation>()],
         > = map
             .expect("it is there")
             .try_into()
             .expect("it is of that kind");
-        map.keys().count()
+        map.keys().any(|key| {
+            let key = key.expect("it can be read");
+            let known: tls::Object = bytemuck::pod_read_unaligned(&key);
+            known.address == object.address()
+        })
     }
 }
 

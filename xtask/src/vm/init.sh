@@ -42,6 +42,7 @@ if [ "$FIT" = yes ]; then
     check doctor 0 "$FTPWATCH" doctor
     check run 0 says "lo through $FIRST_HOOK" "$FTPWATCH" run -v -i lo --for 1s
     check verifier 0 tests "$KERNEL_TEST" --exact verifier_cost --nocapture
+    check tls 0 tests "$OVERHEAR_TEST"
     for hook in $HOOKS; do
         for row in $ROWS; do
             check "$row::$hook" 0 tests "$FAULTS_TEST" "$row::$hook"

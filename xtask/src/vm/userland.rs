@@ -29,6 +29,7 @@ pub struct Built {
     pub ftpwatch: PathBuf,
     pub faults: PathBuf,
     pub kernel: PathBuf,
+    pub overhear: PathBuf,
 }
 
 impl Built {
@@ -36,7 +37,7 @@ impl Built {
     pub fn make() -> Result<Self> {
         let mut build = cargo(["test", "--release", "--package", "ftpwatch", "--no-run"]);
         build
-            .args(["--test", "faults", "--test", "kernel"])
+            .args(["--test", "faults", "--test", "kernel", "--test", "overhear"])
             .arg("--message-format=json-render-diagnostics")
             .stderr(Stdio::inherit());
         let output = build.output().context("cannot run cargo")?;
@@ -54,6 +55,7 @@ impl Built {
             ftpwatch: cargo::release("ftpwatch"),
             faults: find("faults")?,
             kernel: find("kernel")?,
+            overhear: find("overhear")?,
         })
     }
 }
@@ -86,7 +88,13 @@ pub fn pack(built: &Built) -> Result<Archive> {
         b"root:x:0:\ndaemon:x:1:\nnogroup:x:65534:\n",
     );
     let vsftpd = install::servers_dir()?.join("vsftpd/usr/sbin/vsftpd");
-    for path in [&built.ftpwatch, &built.faults, &built.kernel, &vsftpd] {
+    for path in [
+        &built.ftpwatch,
+        &built.faults,
+        &built.kernel,
+        &built.overhear,
+        &vsftpd,
+    ] {
         program(&mut archive, path)?;
     }
     for name in PROGRAMS {
