@@ -3,12 +3,19 @@
 //! however it did, and every interface is let go.
 //!
 //! It does not trust the watcher: what is attached is the programs that it was started with, and to interfaces that the
-//! command line wants. Nothing is opened because it was named.
+//! command line wants, in network namespaces that it names. Nothing is opened because the watcher named it.
 
 mod claim;
 mod message;
+mod namespaces;
 
-use std::{collections::BTreeMap, ffi::CStr, io, os::unix::net::UnixStream, process};
+use std::{
+    collections::BTreeMap,
+    ffi::CStr,
+    io,
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    process,
+};
 
 use ftpwatch_common::{address::Flow, packet::Link};
 use nix::{
@@ -21,13 +28,16 @@ use nix::{
 
 use crate::{
     error::Error,
+    escape::printable,
     host::{Listening, listeners_of},
     sandbox,
-    source::kernel::{Interface, Kernel, host, programs},
+    source::kernel::{Host, Interface, InterfaceId, Kernel, is_name_of, programs},
     watch::give_back,
 };
 use claim::Claims;
 use message::{Failure, Pipe, Request};
+use namespaces::Namespaces;
+pub use namespaces::Seen;
 
 /// What the kernel calls it; there is room for so much.
 const NAME: &CStr = c"ftpwatch:attach";
@@ -37,7 +47,7 @@ pub struct Attacher {
     pipe: Pipe,
     process: Pid,
     ended: bool,
-    attached: BTreeMap<u32, Attached>,
+    attached: BTreeMap<InterfaceId, Attached>,
 }
 
 struct Attached {
@@ -52,12 +62,13 @@ pub fn is_wanted(interface: &Interface, named: &[String]) -> bool {
     if named.is_empty() {
         interface.up && !interface.loopback
     } else {
-        named.contains(&interface.name)
+        interface.is_among(named)
     }
 }
 
 impl Attacher {
-    /// Starts it, with the programs that `kernel` has loaded, for the interfaces that are `named`.
+    /// Starts it, with the programs that `kernel` has loaded, for the interfaces that are `named`, also in the network
+    /// namespaces `netns`.
     ///
     /// To be called while this process has one thread.
     ///
@@ -67,6 +78,7 @@ impl Attacher {
     pub fn start(
         kernel: &mut Kernel,
         named: &[String],
+        netns: &[String],
         level: sandbox::Level,
     ) -> Result<Self, Error> {
         let (ours, its) = UnixStream::pair().map_err(|error| cannot_start(&error))?;
@@ -83,7 +95,7 @@ impl Attacher {
             ForkResult::Child => {
                 drop(ours);
                 // It does not return: what the watcher has set up here is its own, and nothing of it is to be undone.
-                let status = match serve(kernel, named, level, its) {
+                let status = match serve(kernel, named, netns, level, its) {
                     Ok(()) => 0,
                     Err(error) => {
                         eprintln!("{error}");
@@ -101,12 +113,12 @@ impl Attacher {
     ///
     /// When it is gone or not wanted, the hook is not to be had, or the attacher has ended ([`Self::has_ended`]).
     pub fn attach(&mut self, interface: &Interface) -> Result<(), Error> {
-        let index = interface.index;
-        let hook: Result<String, Failure> = self.ask(&Request::Attach { index })?;
+        let id = interface.id();
+        let hook: Result<String, Failure> = self.ask(&Request::Attach { interface: id })?;
         let hook = hook?;
         let name = interface.name.clone();
         let link = interface.link;
-        self.attached.insert(index, Attached { name, link, hook });
+        self.attached.insert(id, Attached { name, link, hook });
         Ok(())
     }
 
@@ -115,9 +127,35 @@ impl Attacher {
     /// # Errors
     ///
     /// When the attacher has ended.
-    pub fn detach(&mut self, index: u32) -> Result<(), Error> {
-        self.attached.remove(&index);
-        self.ask(&Request::Detach { index })
+    pub fn detach(&mut self, interface: InterfaceId) -> Result<(), Error> {
+        self.attached.remove(&interface);
+        self.ask(&Request::Detach { interface })
+    }
+
+    /// Looks what has the name of a network namespace now. With one that has lost it, its interfaces are let go.
+    ///
+    /// # Errors
+    ///
+    /// When there is none of that name, or it may not be entered, or the attacher has ended.
+    pub fn look(&mut self, namespace: usize) -> Result<Seen, Error> {
+        let seen: Result<Seen, Failure> = self.ask(&Request::Look { namespace })?;
+        Ok(seen?)
+    }
+
+    /// The interfaces and addresses of a network namespace.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be listed, or the attacher has ended.
+    pub fn interfaces(&mut self, namespace: usize) -> Result<Host, Error> {
+        let host: Result<Host, Failure> = self.ask(&Request::Interfaces { namespace })?;
+        Ok(host?)
+    }
+
+    /// What says when these change, where that is to be had.
+    pub fn news(&mut self, namespace: usize) -> Option<OwnedFd> {
+        let asked = self.pipe.send(&Request::News { namespace });
+        asked.and_then(|()| self.pipe.receive_descriptor()).ok()?
     }
 
     /// Lets go of what an earlier process attached elsewhere.
@@ -153,22 +191,29 @@ impl Attacher {
     /// Names of the interfaces that are watched.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        self.attached.values().map(|one| one.name.clone()).collect()
+        let attached = self.attached.values();
+        // Who is root in a container names what is there.
+        attached.map(|one| printable(one.name.as_bytes())).collect()
     }
 
-    /// Indexes and names of the interfaces that are watched.
+    /// The interfaces that are watched, and their names.
     #[must_use]
-    pub fn attached(&self) -> Vec<(u32, String)> {
+    pub fn attached(&self) -> Vec<(InterfaceId, String)> {
         let attached = self.attached.iter();
-        attached
-            .map(|(index, one)| (*index, one.name.clone()))
-            .collect()
+        attached.map(|(id, one)| (*id, one.name.clone())).collect()
     }
 
-    /// Whether the interface with this index is watched.
+    /// Whether an interface is watched.
     #[must_use]
-    pub fn is_attached(&self, index: u32) -> bool {
-        self.attached.contains_key(&index)
+    pub fn is_attached(&self, interface: InterfaceId) -> bool {
+        self.attached.contains_key(&interface)
+    }
+
+    /// Whether an interface is watched that `name`, on the command line, means.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        let mut attached = self.attached.values();
+        attached.any(|one| is_name_of(name, &one.name))
     }
 
     /// The hook in use: the first interface's.
@@ -234,24 +279,44 @@ fn fork() -> io::Result<ForkResult> {
 fn serve(
     kernel: &mut Kernel,
     named: &[String],
+    netns: &[String],
     level: sandbox::Level,
     socket: UnixStream,
 ) -> Result<(), Error> {
     settle().map_err(|error| cannot_start(&error))?;
-    sandbox::enter_attacher(level)?;
+    sandbox::enter_attacher(level, !netns.is_empty())?;
     give_back();
     let mut pipe = Pipe::new(socket);
     let mut claims = Claims::default();
+    let mut namespaces = Namespaces::new(netns);
     // A watcher that was killed while it was being answered is no error.
     while let Ok(Some(request)) = pipe.receive() {
         let sent = match request {
-            Request::Attach { index } => {
-                pipe.send(&attach(kernel, &mut claims, named, index).map_err(Failure::from))
+            Request::Attach { interface } => {
+                let attached = attach(kernel, &mut claims, &namespaces, named, interface);
+                pipe.send(&attached.map_err(Failure::from))
             }
-            Request::Detach { index } => {
-                kernel.detach(index);
-                claims.release(index);
+            Request::Detach { interface } => {
+                detach(kernel, &mut claims, &namespaces, interface);
                 pipe.send(&())
+            }
+            Request::Look { namespace } => {
+                let seen = namespaces.look(namespace);
+                if matches!(seen, Ok(Seen::Gone)) {
+                    let mut all = kernel.attacher.interfaces();
+                    all.retain(|interface| interface.namespace == namespace);
+                    for interface in all {
+                        detach(kernel, &mut claims, &namespaces, interface);
+                    }
+                    namespaces.release(namespace);
+                }
+                pipe.send(&seen.map_err(Failure::from))
+            }
+            Request::Interfaces { namespace } => {
+                pipe.send(&namespaces.host(namespace).map_err(Failure::from))
+            }
+            Request::News { namespace } => {
+                pipe.send_descriptor(namespaces.news(namespace).as_ref())
             }
             Request::ReleaseOthers => {
                 kernel.attacher.release_others();
@@ -268,7 +333,12 @@ fn serve(
                     client_port: client.port(),
                     server_port: server.port(),
                 };
-                pipe.send(&listeners_of(&flow, advertised, &|_| false))
+                // It is in the namespace that the control connection ends in.
+                let look = || listeners_of(&flow, advertised, &|_| false);
+                let found = namespaces
+                    .numbers()
+                    .find_map(|number| namespaces.within(number, look).ok()?);
+                pipe.send(&found)
             }
         };
         if sent.is_err() {
@@ -277,8 +347,8 @@ fn serve(
     }
     // Links close with this process. Filters of clsact do not. What is pinned is there for the next.
     if !kernel.attacher.is_pinned() {
-        for index in kernel.attacher.indexes() {
-            kernel.detach(index);
+        for interface in kernel.attacher.interfaces() {
+            detach(kernel, &mut claims, &namespaces, interface);
         }
     }
     Ok(())
@@ -309,23 +379,38 @@ fn settle() -> io::Result<()> {
     Ok(())
 }
 
-/// Attaches to the interface with this index, if it is wanted.
+/// Attaches to an interface, if it is wanted.
 fn attach(
     kernel: &mut Kernel,
     claims: &mut Claims,
+    namespaces: &Namespaces<'_>,
     named: &[String],
-    index: u32,
+    id: InterfaceId,
 ) -> Result<&'static str, Error> {
-    let host = host()?;
+    let host = namespaces.host(id.namespace)?;
     let mut interfaces = host.interfaces.values();
-    let wanted = |interface: &&Interface| interface.index == index && is_wanted(interface, named);
+    let wanted = |interface: &&Interface| interface.id() == id && is_wanted(interface, named);
     let interface = interfaces.find(wanted).ok_or_else(|| {
         Error::usage(
-            format!("the interface with index {index} went away"),
+            format!("the interface with index {} went away", id.index),
             "See `ip link` for the interfaces that there are.",
         )
     })?;
-    claims.claim(interface)?;
-    kernel.attach(interface)?;
-    Ok(kernel.attacher.hook_of(index))
+    namespaces.within(id.namespace, || {
+        claims.claim(interface)?;
+        kernel.attach(interface)?;
+        Ok(kernel.attacher.hook_of(id))
+    })?
+}
+
+/// Lets go of an interface.
+fn detach(
+    kernel: &mut Kernel,
+    claims: &mut Claims,
+    namespaces: &Namespaces<'_>,
+    interface: InterfaceId,
+) {
+    claims.release(interface);
+    // Nowhere else: another one has that index there. A namespace that cannot be entered is beyond reach.
+    let _ = namespaces.within(interface.namespace, || kernel.detach(interface));
 }

@@ -66,7 +66,7 @@ pub fn reload() -> Result<Run, Error> {
     };
     let cli = configured(run.config.as_deref(), &arguments)?.map_err(together)?;
     match cli.command {
-        Command::Run(run) => Ok(run),
+        Command::Run(run) => Ok(*run),
         other => unreachable!("{other:?} does not reload"),
     }
 }

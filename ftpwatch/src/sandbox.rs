@@ -110,21 +110,22 @@ pub fn enter(
     entered.judge(level).map(Some)
 }
 
-/// Enters the attacher's: what it is there for, it goes on to be able to.
+/// Enters the attacher's: what it is there for, it goes on to be able to. That may be to enter other network namespaces.
 ///
 /// # Errors
 ///
 /// When it is to be strict, and something is not to be had.
-pub fn enter_attacher(level: Level) -> Result<(), Error> {
+pub fn enter_attacher(level: Level, other_namespaces: bool) -> Result<(), Error> {
     if level == Level::Off {
         return Ok(());
     }
     // The last two are for looking at who listens: processes and open files of other users.
-    let needed = CapabilitySet::BPF
+    let mut needed = CapabilitySet::BPF
         | CapabilitySet::NET_ADMIN
         | CapabilitySet::PERFMON
         | CapabilitySet::SYS_PTRACE
         | CapabilitySet::DAC_READ_SEARCH;
+    needed.set(CapabilitySet::SYS_ADMIN, other_namespaces);
     let mut entered = Entered::default();
     entered.note("no_new_privs", no_new_privileges());
     let dropped =
@@ -133,7 +134,7 @@ pub fn enter_attacher(level: Level) -> Result<(), Error> {
         "few capabilities",
         dropped.map_err(|error| error.to_string()),
     );
-    entered.note("seccomp", syscalls::refuse_the_attachers());
+    entered.note("seccomp", syscalls::refuse_the_attachers(other_namespaces));
     entered.judge(level).map(drop)
 }
 
