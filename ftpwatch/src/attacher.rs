@@ -26,6 +26,8 @@ use nix::{
     unistd::{ForkResult, Pid, dup2_stdin, dup2_stdout},
 };
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use crate::{
     error::Error,
     escape::printable,
@@ -47,6 +49,8 @@ pub struct Attacher {
     pipe: Pipe,
     process: Pid,
     ended: bool,
+    /// What the network namespaces are called.
+    netns: Vec<String>,
     attached: BTreeMap<InterfaceId, Attached>,
 }
 
@@ -89,6 +93,7 @@ impl Attacher {
                     pipe: Pipe::new(ours),
                     process: child,
                     ended: false,
+                    netns: netns.to_vec(),
                     attached: BTreeMap::new(),
                 })
             }
@@ -149,7 +154,7 @@ impl Attacher {
     /// When they cannot be listed, or the attacher has ended.
     pub fn interfaces(&mut self, namespace: usize) -> Result<Host, Error> {
         let host: Result<Host, Failure> = self.ask(&Request::Interfaces { namespace })?;
-        Ok(host?)
+        Ok(named_by(host?, namespace, &self.netns))
     }
 
     /// What says when these change, where that is to be had.
@@ -293,7 +298,7 @@ fn serve(
     while let Ok(Some(request)) = pipe.receive() {
         let sent = match request {
             Request::Attach { interface } => {
-                let attached = attach(kernel, &mut claims, &namespaces, named, interface);
+                let attached = attach(kernel, &mut claims, &namespaces, [named, netns], interface);
                 pipe.send(&attached.map_err(Failure::from))
             }
             Request::Detach { interface } => {
@@ -376,6 +381,13 @@ fn settle() -> io::Result<()> {
         .open("/dev/null")?;
     dup2_stdin(&nothing)?;
     dup2_stdout(&nothing)?;
+    // An interface takes three, and there may be many.
+    let most = getrlimit(Resource::Nofile).maximum;
+    let limit = Rlimit {
+        current: most,
+        maximum: most,
+    };
+    setrlimit(Resource::Nofile, limit)?;
     Ok(())
 }
 
@@ -384,10 +396,10 @@ fn attach(
     kernel: &mut Kernel,
     claims: &mut Claims,
     namespaces: &Namespaces<'_>,
-    named: &[String],
+    [named, netns]: [&[String]; 2],
     id: InterfaceId,
 ) -> Result<&'static str, Error> {
-    let host = namespaces.host(id.namespace)?;
+    let host = named_by(namespaces.host(id.namespace)?, id.namespace, netns);
     let mut interfaces = host.interfaces.values();
     let wanted = |interface: &&Interface| interface.id() == id && is_wanted(interface, named);
     let interface = interfaces.find(wanted).ok_or_else(|| {
@@ -401,6 +413,15 @@ fn attach(
         kernel.attach(interface)?;
         Ok(kernel.attacher.hook_of(id))
     })?
+}
+
+/// The interfaces of a network namespace, by the names that they are shown by.
+fn named_by(host: Host, namespace: usize, netns: &[String]) -> Host {
+    let name = namespace.checked_sub(1).and_then(|at| netns.get(at));
+    match name {
+        Some(name) => host.of_namespace(namespace, name),
+        None => host,
+    }
 }
 
 /// Lets go of an interface.

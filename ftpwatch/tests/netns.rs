@@ -343,6 +343,51 @@ fn a_killed_watcher_leaves_nothing_on_clsact() {
     nothing_is_left("clsact");
 }
 
+/// Others are watched as before; what was asked for by name is missed.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn a_namespace_that_is_gone_is_missing() {
+    let wire = Wire::new();
+    let outside = Namespace::new("outside");
+    cable((&outside, "o0"), (&wire.peer, "c1"));
+    let mut watch = watch(&outside, &[wire.inside.name()], &[]);
+    wire.inside.remove();
+    let loss = watch.wait_for("loss", |event| event.is("loss"));
+    assert_eq!(loss.text("/state"), "degraded");
+    let ended = watch.stop().ended;
+    let state = "state: degraded: interfaces or namespaces that are not there: 1\n";
+    assert!(ended.stderr.ends_with(state), "{ended}");
+    leftovers::assert_none(&outside, "o0");
+}
+
+/// Who is root inside makes interfaces without end, and takes nothing from others.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn too_many_interfaces_are_said() {
+    const MANY: usize = 512;
+    let wire = Wire::new();
+    let outside = Namespace::new("outside");
+    let mut watch = watch(&outside, &[wire.inside.name()], &[]);
+    let pairs = (0..MANY).map(|number| format!("link add a{number} type veth peer b{number}\n"));
+    wire.inside.ip(&pairs.collect::<String>());
+    let said = watch.process().stderr.wait_for("interfaces and");
+    let what = format!("ftpwatch: the network namespace {} has", wire.inside.name());
+    assert!(said.starts_with(&what), "{said}");
+    let mut talk = Conversation::numbered(1);
+    let frames = wire.frames();
+    send(&frames, &talk.opening());
+    send(&frames, &talk.exchange(20_000));
+    watch.wait_for("advertisement", |event| event.is("advertised"));
+    wire.inside.ip("link del a0");
+    wire.inside.ip("link del a1");
+    wire.inside.ip("link add late up type veth peer later");
+    wait_until("it is watched", SOON, || {
+        let there = leftovers::programs(&wire.inside, "late");
+        (!there.is_empty()).then_some(())
+    });
+    watch.stop();
+}
+
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn what_is_no_namespace_is_refused() {

@@ -339,6 +339,25 @@ fn a_killed_watcher_leaves_nothing_on_xdp() {
     nothing_is_left(Hook::Xdp);
 }
 
+/// Each takes open files, and there may be more interfaces than a process has of them unless it asks for more.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn there_may_be_many_interfaces() {
+    const PAIRS: usize = 64;
+    let (host, _peer) = host();
+    let pairs = (0..PAIRS).map(|number| {
+        format!("link add a{number} up type veth peer b{number}\nlink set b{number} up\n")
+    });
+    host.ip(&pairs.collect::<String>());
+    let mut command = host.command("prlimit");
+    command.args(["--nofile=256:4096", FTPWATCH, "run", "--hook", "tcx", "-v"]);
+    let process = Process::start(&mut command);
+    let said = process.stderr.wait_for("watching");
+    assert_eq!(said.matches(',').count(), 2 * PAIRS, "{said}");
+    process.signal(Signal::INT);
+    process.wait(SOON).ok();
+}
+
 /// Links go with it; filters of clsact would not, and it is asked to end in no other way.
 #[test]
 #[ignore = "needs root: cargo xtask test"]

@@ -26,6 +26,10 @@ use crate::{
 /// Where `ip netns` keeps them.
 const FOLDER: &str = "/run/netns";
 
+/// The most interfaces and addresses of one. Who is root in a container makes as many as there is memory for, and takes no
+/// room from others by that.
+const MOST: [usize; 2] = [1_024, 16_384];
+
 /// This process's own.
 const OWN: &str = "/proc/self/ns/net";
 
@@ -123,10 +127,13 @@ impl<'a> Namespaces<'a> {
     /// What there is in one of them.
     pub fn host(&self, number: usize) -> Result<Host, Error> {
         let host = self.within(number, host)??;
-        Ok(match number {
-            0 => host,
-            number => host.of_namespace(number, self.name(number)?),
-        })
+        if number > 0
+            && let there = [host.interfaces.len(), host.addresses.len()]
+            && there.iter().zip(MOST).any(|(&there, most)| there > most)
+        {
+            return Err(too_many(self.name(number)?, there));
+        }
+        Ok(host)
     }
 
     /// What says when that changes.
@@ -215,6 +222,20 @@ fn cannot_enter(name: &str, error: &io::Error) -> Error {
             "Are the limits of processes or open files too low? See `ulimit -a`.",
         ),
     }
+}
+
+fn too_many(name: &str, [interfaces, addresses]: [usize; 2]) -> Error {
+    Error::host(
+        format!(
+            "the network namespace {} has {interfaces} interfaces and {addresses} addresses: those that are new are not \
+             watched",
+            printable(name.as_bytes())
+        ),
+        format!(
+            "There is room for {} interfaces and {} addresses; run an ftpwatch in that namespace.",
+            MOST[0], MOST[1]
+        ),
+    )
 }
 
 fn no_namespace(name: &str) -> Error {

@@ -37,6 +37,8 @@ struct Namespace {
     host: Host,
     /// There was no other one in its place, the last time.
     there: bool,
+    /// It was said that it cannot be looked at.
+    complained: bool,
 }
 
 impl Namespace {
@@ -46,6 +48,7 @@ impl Namespace {
             surroundings: Some(Surroundings::listen(netlink::news().ok())),
             host,
             there: true,
+            complained: false,
         }
     }
 
@@ -55,6 +58,7 @@ impl Namespace {
             surroundings: (seen == Seen::New).then(|| Surroundings::listen(attacher.news(number))),
             host: Host::default(),
             there: seen != Seen::Gone,
+            complained: false,
         }
     }
 }
@@ -127,9 +131,17 @@ impl Interfaces {
             match found {
                 Ok(host) => {
                     one.host = host;
+                    one.complained = false;
                     looked = true;
                 }
-                Err(_) => surroundings.look_again(),
+                Err(error) => {
+                    surroundings.look_again();
+                    // An attacher that has ended is told of by its signal.
+                    if !one.complained && !attacher.has_ended() {
+                        one.complained = true;
+                        eprintln!("{error}");
+                    }
+                }
             }
         }
         looked
