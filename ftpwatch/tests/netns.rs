@@ -418,17 +418,35 @@ fn what_is_no_namespace_is_refused() {
     }
 }
 
-/// What watching takes otherwise is not enough.
+/// ftpwatch as the service runs it, as nobody with these capabilities.
+fn as_nobody(outside: &Namespace, inside: &Namespace, capabilities: &str) -> Command {
+    let mut command = outside.command("setpriv");
+    command
+        .args(["--no-new-privs", "--clear-groups"])
+        .args(["--reuid", "65534", "--regid", "65534"])
+        .args(["--inh-caps", capabilities, "--ambient-caps", capabilities])
+        .args(["--bounding-set", capabilities])
+        .args([FTPWATCH, "run", "-v", "--netns", inside.name()]);
+    command
+}
+
+/// What watching takes otherwise is not enough; with that one it is.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn without_cap_sys_admin_none_is_entered() {
     let wire = Wire::new();
     let outside = Namespace::new("outside");
-    let mut command = outside.command("setpriv");
-    let bounds = ["--bounding-set", "-all,+bpf,+net_admin,+perfmon"];
-    command.args(bounds).arg(FTPWATCH).arg("run");
-    command.args(["--netns", wire.inside.name()]);
-    let said = refused(&mut command, 3);
+    let all = "-all,+bpf,+net_admin,+perfmon,+sys_admin";
+    let process = Process::start(&mut as_nobody(&outside, &wire.inside, all));
+    let said = process.stderr.wait_for("watching");
+    let shown = format!("ftpwatch: watching {} through ", wire.shown());
+    assert!(said.starts_with(&shown), "{said}");
+    process.signal(Signal::INT);
+    process.wait(SOON).ok();
+    leftovers::assert_none(&wire.inside, "s0");
+
+    let few = "-all,+bpf,+net_admin,+perfmon";
+    let said = refused(&mut as_nobody(&outside, &wire.inside, few), 3);
     let what = format!(
         "not permitted to enter the network namespace {}",
         wire.inside.name()
