@@ -120,6 +120,16 @@ impl CommandDecoder {
         pad: 0,
     };
 
+    /// At the end of a line with the verb `name`.
+    #[inline(always)]
+    #[must_use]
+    pub const fn complete(name: [u8; 4]) -> Self {
+        Self {
+            name,
+            ..Self::START
+        }
+    }
+
     /// Takes one byte. `true` when it ended a command line; [`Self::verb`] and [`Self::name`] tell which
     /// until the next byte.
     #[inline(always)]

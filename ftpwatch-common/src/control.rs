@@ -2,7 +2,9 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{address::Flow, command::CommandDecoder, command::Verb, reply::ReplyDecoder};
+use crate::{
+    address::Flow, command::CommandDecoder, command::Verb, reply::ReplyDecoder, tls::Object,
+};
 
 /// A jump in sequence numbers beyond this belongs to another connection: no control connection has a
 /// window of that size.
@@ -187,6 +189,12 @@ impl Early {
     }
 }
 
+/// The server accepted AUTH: what goes by cannot be read.
+pub const ENCRYPTED: u8 = 1;
+
+/// The same, and what is said is heard on the server's own host ([`crate::tls`]).
+pub const READ: u8 = 2;
+
 /// A control connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
@@ -205,6 +213,8 @@ pub struct Control {
     pub fingerprint: u64,
     /// Held by the processor that changes the entry.
     pub lock: u64,
+    /// Through what the server speaks TLS, where that is [`READ`].
+    pub object: Object,
     /// Commands that wait for a reply.
     pub queue: Queue,
     /// The server's replies.
@@ -227,7 +237,7 @@ pub struct Control {
     pub awaiting: u8,
     /// Segments of the client's were seen.
     pub client_visible: u8,
-    /// The server accepted AUTH: nothing can be read any more.
+    /// In clear text (0), [`ENCRYPTED`], or [`READ`].
     pub blind: u8,
     /// FIN seen: bit 0 from the client, bit 1 from the server.
     pub fins: u8,
@@ -252,6 +262,7 @@ impl Control {
         reply_end: 0,
         transfer: [0; 4],
         command: CommandDecoder::START,
+        object: Object::NONE,
         awaiting: 0,
         client_visible: 0,
         blind: 0,

@@ -51,10 +51,14 @@ pub enum Counter {
     Busy,
     /// Control segments whose payload was out of reach, or a fragment.
     OutOfReach,
+    /// Times that what a server says in TLS could no longer be followed.
+    TlsLost,
+    /// What a server's TLS library was given, and the probes could not take in: no room, or memory that could not be read.
+    TlsUnheard,
 }
 
 /// How many counters there are.
-pub const COUNTERS: usize = Counter::OutOfReach as usize + 1;
+pub const COUNTERS: usize = Counter::TlsUnheard as usize + 1;
 
 impl Counter {
     /// What becomes of a control segment: each counts under one of these, and under [`Self::ControlSegments`].
@@ -94,5 +98,7 @@ impl Counter {
         (Self::Stray, "stray"),
         (Self::Busy, "busy"),
         (Self::OutOfReach, "out_of_reach"),
+        (Self::TlsLost, "tls_lost"),
+        (Self::TlsUnheard, "tls_unheard"),
     ];
 }

@@ -25,12 +25,14 @@ mod data;
 mod endpoint;
 mod guess;
 mod retire;
+mod tls;
 
 pub use control::{advertise, begin, command, early_byte, end, late, reply};
 pub use data::{rejected, take as data};
-pub use endpoint::{Said, say};
+pub use endpoint::{Said, reindex, say};
 pub use guess::{Blindness, guess};
 pub use retire::{Request, retire};
+pub use tls::{HEADER, Overhear, hear, learn, listen};
 
 /// What the gate knows of a port, so that most packets are let go without another look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -149,6 +151,8 @@ pub trait Store: Ports {
 
     /// [`say`], unless there is no endpoint (`id` is zero).
     fn say(&self, id: u64, said: Said);
+    /// [`reindex`].
+    fn reindex(&self, id: u64);
     /// [`advertise`]. `control` is `scene.flow`'s, and held.
     fn advertise(&self, control: &mut Control, sequence: u32) -> u64;
     /// [`guess`].

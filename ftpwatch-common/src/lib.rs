@@ -26,6 +26,7 @@ pub mod packet;
 pub mod record;
 pub mod reply;
 pub mod text;
+pub mod tls;
 pub mod window;
 
 /// How many control connections are watched at a time, and how many endpoints, unless it is said.

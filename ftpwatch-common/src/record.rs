@@ -59,6 +59,8 @@ pub enum Progress {
     Blind = 2,
     /// Closed or reset, by either side.
     Ended = 3,
+    /// What is said in TLS is heard on the server's own host.
+    Read = 4,
 }
 
 /// A control connection.
@@ -154,4 +156,4 @@ impl Record {
 const _: () = assert!(size_of::<Endpoint>() == 632);
 const _: () = assert!(size_of::<Session>() == 72);
 const _: () = assert!(size_of::<Line>() == 176);
-const _: () = assert!(size_of::<crate::control::Control>() == 616);
+const _: () = assert!(size_of::<crate::control::Control>() == 632);

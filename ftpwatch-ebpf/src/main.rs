@@ -25,7 +25,9 @@ mod kernel {
     mod maps;
     mod news;
     mod outline;
+    mod overhear;
     mod packet;
+    mod probes;
     mod programs;
     mod scan;
     mod skb;

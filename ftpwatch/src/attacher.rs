@@ -33,7 +33,11 @@ use crate::{
     escape::printable,
     host::{Listening, listeners_of},
     sandbox,
-    source::kernel::{Host, Interface, InterfaceId, Kernel, is_name_of, programs},
+    source::kernel::{
+        Host, Interface, InterfaceId, Kernel, is_name_of,
+        libraries::{News, Wanted},
+        programs,
+    },
     watch::give_back,
 };
 use claim::Claims;
@@ -54,6 +58,21 @@ pub struct Attacher {
     attached: BTreeMap<InterfaceId, Attached>,
 }
 
+/// What the command line wants of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Task<'a> {
+    /// The interfaces that are named.
+    pub named: &'a [String],
+    /// Network namespaces besides this process's own.
+    pub netns: &'a [String],
+    /// The TLS libraries to be probed.
+    pub tls: &'a Wanted,
+    /// Where servers listen that have them.
+    pub control_ports: &'a [u16],
+    /// How much of a sandbox there has to be.
+    pub level: sandbox::Level,
+}
+
 struct Attached {
     name: String,
     link: Link,
@@ -71,20 +90,14 @@ pub fn is_wanted(interface: &Interface, named: &[String]) -> bool {
 }
 
 impl Attacher {
-    /// Starts it, with the programs that `kernel` has loaded, for the interfaces that are `named`, also in the network
-    /// namespaces `netns`.
+    /// Starts it, with the programs that `kernel` has loaded.
     ///
     /// To be called while this process has one thread.
     ///
     /// # Errors
     ///
     /// When there is no process to be had.
-    pub fn start(
-        kernel: &mut Kernel,
-        named: &[String],
-        netns: &[String],
-        level: sandbox::Level,
-    ) -> Result<Self, Error> {
+    pub fn start(kernel: &mut Kernel, task: &Task<'_>) -> Result<Self, Error> {
         let (ours, its) = UnixStream::pair().map_err(|error| cannot_start(&error))?;
         match fork().map_err(|error| cannot_start(&error))? {
             ForkResult::Parent { child } => {
@@ -93,14 +106,14 @@ impl Attacher {
                     pipe: Pipe::new(ours),
                     process: child,
                     ended: false,
-                    netns: netns.to_vec(),
+                    netns: task.netns.to_vec(),
                     attached: BTreeMap::new(),
                 })
             }
             ForkResult::Child => {
                 drop(ours);
                 // It does not return: what the watcher has set up here is its own, and nothing of it is to be undone.
-                let status = match serve(kernel, named, netns, level, its) {
+                let status = match serve(kernel, task, its) {
                     Ok(()) => 0,
                     Err(error) => {
                         eprintln!("{error}");
@@ -170,6 +183,15 @@ impl Attacher {
     /// When the attacher has ended.
     pub fn release_others(&mut self) -> Result<(), Error> {
         self.ask(&Request::ReleaseOthers)
+    }
+
+    /// Probes the TLS libraries that are new.
+    ///
+    /// # Errors
+    ///
+    /// When the attacher has ended.
+    pub fn follow_libraries(&mut self) -> Result<News, Error> {
+        self.ask(&Request::FollowLibraries)
     }
 
     /// What the server of a control connection listens on ([`listeners_of`]); among the others are those that are
@@ -281,24 +303,22 @@ fn fork() -> io::Result<ForkResult> {
 }
 
 /// Does what it is asked for, until nobody is there to ask.
-fn serve(
-    kernel: &mut Kernel,
-    named: &[String],
-    netns: &[String],
-    level: sandbox::Level,
-    socket: UnixStream,
-) -> Result<(), Error> {
+fn serve(kernel: &mut Kernel, task: &Task<'_>, socket: UnixStream) -> Result<(), Error> {
     settle().map_err(|error| cannot_start(&error))?;
-    sandbox::enter_attacher(level, !netns.is_empty())?;
+    let needs = sandbox::Needs {
+        probes: task.tls.is_any(),
+        other_namespaces: !task.netns.is_empty(),
+    };
+    sandbox::enter_attacher(task.level, needs)?;
     give_back();
     let mut pipe = Pipe::new(socket);
     let mut claims = Claims::default();
-    let mut namespaces = Namespaces::new(netns);
+    let mut namespaces = Namespaces::new(task.netns);
     // A watcher that was killed while it was being answered is no error.
     while let Ok(Some(request)) = pipe.receive() {
         let sent = match request {
             Request::Attach { interface } => {
-                let attached = attach(kernel, &mut claims, &namespaces, [named, netns], interface);
+                let attached = attach(kernel, &mut claims, &namespaces, task, interface);
                 pipe.send(&attached.map_err(Failure::from))
             }
             Request::Detach { interface } => {
@@ -326,6 +346,9 @@ fn serve(
             Request::ReleaseOthers => {
                 kernel.attacher.release_others();
                 pipe.send(&())
+            }
+            Request::FollowLibraries => {
+                pipe.send(&kernel.follow_libraries(task.tls, task.control_ports))
             }
             Request::Listeners {
                 client,
@@ -396,12 +419,12 @@ fn attach(
     kernel: &mut Kernel,
     claims: &mut Claims,
     namespaces: &Namespaces<'_>,
-    [named, netns]: [&[String]; 2],
+    task: &Task<'_>,
     id: InterfaceId,
 ) -> Result<&'static str, Error> {
-    let host = named_by(namespaces.host(id.namespace)?, id.namespace, netns);
+    let host = named_by(namespaces.host(id.namespace)?, id.namespace, task.netns);
     let mut interfaces = host.interfaces.values();
-    let wanted = |interface: &&Interface| interface.id() == id && is_wanted(interface, named);
+    let wanted = |interface: &&Interface| interface.id() == id && is_wanted(interface, task.named);
     let interface = interfaces.find(wanted).ok_or_else(|| {
         Error::usage(
             format!("the interface with index {} went away", id.index),

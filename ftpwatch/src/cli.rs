@@ -11,6 +11,7 @@ use crate::{
     output::{self, Format, Show, Spec},
     pins, probe, sandbox,
     source::kernel::Hook,
+    source::kernel::libraries::{self, Tls},
     vantage,
 };
 
@@ -178,6 +179,10 @@ pub struct Run {
     /// `,format=` and `,show=` of its own, a file with `,max-size=100M` and `,keep=5`
     #[arg(long = "output", value_name = "OUTPUT", value_parser = output::spec)]
     pub outputs: Vec<Spec>,
+    /// Read FTPS on the server's own host: auto reads through the TLS libraries of whoever has a control port, a path
+    /// through that library (repeatable). Of what clients send, nothing but verbs is taken
+    #[arg(long, value_name = "off|auto|PATH", default_value = "off", value_parser = libraries::tls)]
+    pub tls: Vec<Tls>,
     /// Stop after N outcomes shown
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,

@@ -1,6 +1,7 @@
 //! What this host's kernel tells of its sockets and processes. Reads /proc and changes nothing: asking through
 //! sock_diag would load that module where it is one.
 
+pub mod libraries;
 pub mod owners;
 pub mod sockets;
 

@@ -2,6 +2,7 @@
 
 mod interfaces;
 mod ledger;
+mod libraries;
 mod listeners;
 mod losses;
 mod reload;
@@ -22,7 +23,7 @@ use nix::unistd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
-    attacher::{self, Attacher},
+    attacher::{self, Attacher, Task},
     balance::{Auditor, Sum, sums},
     cli::Run,
     clock::{Clock, monotonic_now},
@@ -36,6 +37,7 @@ use crate::{
     sandbox::{self, Files},
     source::kernel::{
         Interface, Kernel, Room, Settings, host,
+        libraries::{Wanted, ensure_present},
         pin::{self, Found, Pins, links::Links},
         processors,
     },
@@ -44,6 +46,7 @@ use crate::{
 use ftpwatch_common::engine::Request;
 use interfaces::Interfaces;
 use ledger::Keeper;
+use libraries::Libraries;
 use listeners::{Listeners, has_moved_on};
 pub use losses::KINDS as KINDS_OF_LOSS;
 use losses::Losses;
@@ -152,6 +155,7 @@ struct Watch<'a> {
     interfaces: Interfaces,
     service: Service,
     self_test: SelfTest,
+    libraries: Libraries,
     metrics: Option<Metrics>,
     entries: Entries,
     started: Instant,
@@ -168,11 +172,14 @@ impl<'a> Watch<'a> {
         interfaces::ensure_possible(options, &host)?;
         let analysis = &options.analysis;
         let log = options.verbose >= 2;
+        let tls = Wanted::of(&options.tls);
+        ensure_present(&tls)?;
         let settings = Settings {
             control_ports: analysis.control_ports(),
             hook: options.hook,
             log,
             room: Room::new(options.max_connections, options.max_endpoints),
+            tls: tls.is_any(),
         };
         let mut losses = Losses::default();
         let mut adopted = false;
@@ -196,9 +203,13 @@ impl<'a> Watch<'a> {
         // It is a copy of this process, which is to have one thread then, and hold no other socket.
         let mut attacher = Attacher::start(
             &mut kernel,
-            &options.interfaces,
-            &options.netns,
-            options.sandbox,
+            &Task {
+                named: &options.interfaces,
+                netns: &options.netns,
+                tls: &tls,
+                control_ports: &settings.control_ports,
+                level: options.sandbox,
+            },
         )?;
         let interfaces = Interfaces::follow(host, options, &mut attacher)?;
         let host = interfaces.host();
@@ -208,6 +219,8 @@ impl<'a> Watch<'a> {
             attacher.attach(interface)?;
         }
         attacher.release_others()?;
+        let libraries =
+            Libraries::start(&tls, kernel.take_deafness(), &mut attacher, options.verbose)?;
         let (metrics, bound) = metrics.unzip();
         enter_sandbox(options, &mut kernel, bound.as_ref())?;
         // Inside: what a thread may do is what the one that starts it may, and an output that cannot be opened from here
@@ -251,6 +264,7 @@ impl<'a> Watch<'a> {
             interfaces,
             service: Service::of_environment(),
             self_test: SelfTest::default(),
+            libraries,
             metrics,
             entries: Entries::default(),
             started: Instant::now(),
@@ -298,6 +312,7 @@ impl<'a> Watch<'a> {
                 _ = tick.tick() => {
                     self.look_around();
                     self.test_itself_if_due();
+                    self.libraries.follow(&mut self.attacher);
                     self.audit();
                     let health = self.health();
                     self.service.say_alive(&self.reporter, self.tracker.books(), &health);

@@ -46,7 +46,11 @@ type Named = (&'static str, fn(Family) -> Scenario);
 const SCENARIOS: &[Named] = for_each_scenario!(table);
 
 fn every_scenario(program: Program) {
-    let mut bench = Bench::new(program);
+    every_scenario_on(&|| Bench::new(program));
+}
+
+fn every_scenario_on(new: &dyn Fn() -> Bench) {
+    let mut bench = new();
     let mut failed = Vec::new();
     for (name, scenario) in SCENARIOS {
         for family in Family::ALL {
@@ -58,7 +62,7 @@ fn every_scenario(program: Program) {
             });
             if catch_unwind(all).is_err() {
                 failed.push(format!("{name} {family:?}"));
-                bench = Bench::new(program);
+                bench = new();
             }
         }
     }
@@ -82,6 +86,13 @@ fn scenarios_on_ip() {
 #[ignore = "needs root: cargo xtask test"]
 fn scenarios_on_xdp() {
     every_scenario(Program::Xdp);
+}
+
+/// What is in clear text is read as without the probes.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn scenarios_with_probes() {
+    every_scenario_on(&|| Bench::with_probes(Program::Ether));
 }
 
 fn by_chance(program: Program, scripts: impl Strategy<Value = Script>) {
@@ -133,21 +144,31 @@ fn only_what_is_meant_is_retired() {
 /// instructions of the same source.
 const BUDGET: u32 = 300_000;
 
+type NewBench = fn() -> Bench;
+
 /// What `cargo xtask verifier` prints.
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn verifier_cost() {
     let mut over = Vec::new();
-    for (log, title) in [(false, "program"), (true, "with -vv")] {
+    let benches: [(&str, NewBench); 3] = [
+        ("program", || Bench::new(Program::Ether)),
+        ("with -vv", || Bench::with_log(Program::Ether, true)),
+        ("with --tls", || Bench::with_probes(Program::Ether)),
+    ];
+    for (title, bench) in benches {
         println!(
             "{title:16} {:>12} {:>16} {:>12}",
             "verified", "translated bytes", "jited bytes"
         );
-        let mut bench = Bench::with_log(Program::Ether, log);
+        let mut bench = bench();
         let mut programs: Vec<_> = bench.kernel.ebpf_mut().programs().collect();
         programs.sort_by_key(|(name, _)| *name);
         for (name, program) in programs {
-            let info = program.info().expect("the kernel tells of its programs");
+            // The probes are loaded where they are wanted.
+            let Ok(info) = program.info() else {
+                continue;
+            };
             let verified = info.verified_instruction_count().unwrap_or(0);
             let translated = info.size_translated().unwrap_or(0);
             println!(

@@ -419,6 +419,7 @@ fn a_map_of_another_size_is_replaced() {
         hook: Way::Tcx,
         log: false,
         room: Room::new(64, 64),
+        tls: false,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -79,6 +79,7 @@ impl Stage {
             hook,
             room,
             log: false,
+            tls: false,
         };
         let mut kernel = Kernel::load(&settings).expect("it can be loaded");
         drop(context);

@@ -21,10 +21,10 @@ use crate::{
 };
 
 pub use self::{
-    command::command,
+    command::{command, take_command},
     early::{early_byte, late},
-    reply::{advertise, reply},
-    session::{begin, end},
+    reply::{advertise, reply, take_reply},
+    session::{begin, end, tell_session, turn_to_text},
 };
 
 const CLIENT_FIN: u8 = 1;
@@ -183,7 +183,9 @@ fn from_server<P: Payload, S: Store>(
         lose(store, control, missed::COMMANDS);
         control.command = CommandDecoder::START;
     }
+    // The reply to AUTH may come again, and is in clear text.
     if control.blind != 0
+        && matches!(arrival, Arrival::New { .. })
         && greeting(packet, segment) == Greeting::Reply
         && ends_line(packet, segment)
     {

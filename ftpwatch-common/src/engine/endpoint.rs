@@ -258,6 +258,21 @@ pub fn publish<S: Store>(store: &S, endpoint: &mut Endpoint) -> bool {
     false
 }
 
+/// Sets the keys of the endpoint `id` again, where they are gone: whoever forgets an older endpoint of the same address,
+/// port and client looks whose a key is, and takes it out, in two steps, and it may have become this one's in between. To
+/// be called once the older one was spoken to, which waits for that to be over.
+#[inline(always)]
+pub fn reindex<S: Store>(store: &S, id: u64) {
+    let Found::Held(endpoint) = store.endpoint(id) else {
+        return;
+    };
+    for_each_key(endpoint.address, &endpoint.flow, endpoint.port, |key| {
+        if store.index(key) == 0 {
+            store.set_index(key, id);
+        }
+    });
+}
+
 /// Takes the endpoint's keys out of the index, unless they are another's by now.
 #[inline(always)]
 pub fn forget_keys<S: Store>(store: &S, endpoint: &Endpoint) {

@@ -8,7 +8,7 @@
 use super::{Scene, Store, endpoint::blank};
 use crate::{
     address::{Flow, IndexKey, Pair, WirePort},
-    control::Control,
+    control::{Control, ENCRYPTED},
     counter::Counter,
     record::Why,
     text::Text,
@@ -33,14 +33,14 @@ pub struct Blindness {
 /// The control connection cannot be read any more.
 #[inline(always)]
 pub(super) fn go_blind<S: Store>(store: &S, control: &mut Control) {
-    control.blind = 1;
+    control.blind = ENCRYPTED;
     store.adjust_blind(&control.flow.pair(), 1);
 }
 
 /// The control connection can be read again, or is over: its client's SYNs mean no more than anybody's.
 #[inline(always)]
 pub(super) fn stop_guessing<S: Store>(store: &S, control: &Control) {
-    if control.blind != 0 {
+    if control.blind == ENCRYPTED {
         store.adjust_blind(&control.flow.pair(), -1);
     }
 }

@@ -127,8 +127,9 @@ fn release(flag: *mut u64) {
     }
 }
 
+/// Sets a cell, and returns what was in it.
 #[inline(always)]
-fn exchange(cell: *mut u64, value: u64) -> u64 {
+pub fn exchange(cell: *mut u64, value: u64) -> u64 {
     let mut value = value;
     // SAFETY: `cell` is in a map's value. The instruction is a full barrier.
     unsafe {

@@ -11,9 +11,10 @@ use ftpwatch_common::{
     control::Control,
     counter::COUNTERS,
     endpoint::Endpoint,
-    engine::Scene,
+    engine::{HEADER, Scene},
     ledger::{Ledger, Told},
     record::{Line, RING_BYTES, Session},
+    tls::{Call, Conversation, Object},
 };
 
 use super::scan::Chunk;
@@ -28,6 +29,8 @@ pub struct Scratch {
     pub session: Session,
     pub scene: Scene,
     pub scan: Chunk,
+    /// What the payload begins with, where TLS is heard.
+    pub header: [u8; HEADER],
     /// The time of the packet, once it was asked for.
     pub now: u64,
     /// The last jiffy in which the time was asked for, and the time then.
@@ -87,6 +90,34 @@ pub static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 /// What the user half has told of, by id: see `ftpwatch_common::ledger`. No program looks into it.
 #[map]
 pub static TOLD: HashMap<u64, Told> = HashMap::with_max_entries(2 * ROOM, BPF_F_NO_PREALLOC);
+
+/// The calls of a TLS library that tasks are in, by task. One that died in its call is forgotten for others.
+#[map]
+pub static TLS_CALLS: LruHashMap<u64, Call> = LruHashMap::with_max_entries(4096, 0);
+
+/// The objects through which FTP is spoken, as far as it seems.
+#[map]
+pub static TLS_CONVERSATIONS: HashMap<Object, Conversation> =
+    HashMap::with_max_entries(8192, BPF_F_NO_PREALLOC);
+
+/// The objects through which something else is said: data connections, and what other programs say.
+#[map]
+pub static TLS_DULL: LruHashMap<Object, u8> = LruHashMap::with_max_entries(8192, 0);
+
+/// A conversation in which nothing was said yet.
+#[map]
+pub static TLS_BLANK: Array<Conversation> = Array::with_max_entries(1, 0);
+
+/// A number for this run of the probes; zero where there are none. The loader sets it.
+#[unsafe(no_mangle)]
+static TLS_RUN: u32 = 0;
+
+/// [`TLS_RUN`], as the loader set it.
+#[inline(always)]
+pub fn tls_run() -> u32 {
+    // SAFETY: the pointer is valid. The compiler must not take the value for the one that stands here.
+    unsafe { (&raw const TLS_RUN).read_volatile() }
+}
 
 /// What the user half has counted. No program looks into it.
 #[map]

@@ -14,7 +14,14 @@ use ftpwatch_common::{
     window,
 };
 
-use super::{maps::SCRATCH, programs, scan::View, skb::Skb, store::Maps, xdp::Frame};
+use super::{
+    maps::{SCRATCH, tls_run},
+    programs,
+    scan::View,
+    skb::Skb,
+    store::Maps,
+    xdp::Frame,
+};
 
 /// [`programs::look`], on tc, with Ethernet headers.
 #[unsafe(no_mangle)]
@@ -66,6 +73,14 @@ pub extern "C" fn take_xdp(context: *mut xdp_md) -> u32 {
 #[inline(never)]
 pub extern "C" fn say(id: u64, said: u64) -> u32 {
     engine::say(&Maps, id, Said::unpack(said));
+    0
+}
+
+/// [`engine::reindex`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn reindex(id: u64) -> u32 {
+    engine::reindex(&Maps, id);
     0
 }
 
@@ -143,6 +158,38 @@ pub extern "C" fn late() -> u32 {
     };
     // SAFETY: the scratch space is this processor's own, and the caller changes nothing meanwhile.
     engine::late(&Maps, unsafe { &(*scratch).scene });
+    0
+}
+
+/// [`engine::learn`], with the scratch space's scene and header.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn learn() -> u32 {
+    // Without the probes it is never called, and the verifier looks at it all the same: to it this is a constant.
+    if tls_run() == 0 {
+        return 0;
+    }
+    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+        return 0;
+    };
+    // SAFETY: the scratch space is this processor's own, and the caller uses neither meanwhile.
+    let (scene, header) = unsafe { (&mut (*scratch).scene, (*scratch).header) };
+    engine::learn(&Maps, scene, header);
+    0
+}
+
+/// [`engine::listen`], with the scratch space's scene.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn listen(from_server: u32) -> u32 {
+    if tls_run() == 0 {
+        return 0;
+    }
+    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+        return 0;
+    };
+    // SAFETY: the scratch space is this processor's own, and the caller does not use the scene meanwhile.
+    engine::listen(&Maps, unsafe { &mut (*scratch).scene }, from_server != 0);
     0
 }
 

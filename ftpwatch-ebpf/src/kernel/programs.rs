@@ -16,7 +16,7 @@ use ftpwatch_common::{
 
 use super::{
     gate::Passing,
-    maps::SCRATCH,
+    maps::{SCRATCH, tls_run},
     outline,
     packet::{Copied, Packet},
     skb::Skb,
@@ -116,7 +116,30 @@ fn control<P: Packet>(packet: &P, interest: Interest) -> bool {
     };
     // SAFETY: the scratch space is this processor's own, and its scene is used here alone.
     let scene = unsafe { &mut (*scratch).scene };
+    if tls_run() != 0 {
+        overhear(packet, scene, interest);
+    }
     engine::take(&Copied(packet), &Maps, scene, interest).late
+}
+
+/// What is said in TLS, and what was said until this segment.
+#[inline(always)]
+fn overhear<P: Packet>(packet: &P, scene: &Scene, interest: Interest) {
+    if interest.from_server {
+        let header = match scene.segment.length {
+            0 => None,
+            _ => Copied(packet).load(scene.segment.payload as usize),
+        };
+        if let (Some(header), Some(scratch)) = (header, SCRATCH.get_ptr_mut(0)) {
+            // SAFETY: the scratch space is this processor's own, and the header is used here alone.
+            unsafe { (*scratch).header = header };
+            outline::learn();
+        }
+        outline::listen(1);
+    }
+    if interest.to_server {
+        outline::listen(0);
+    }
 }
 
 /// Takes the segment into the scene, if it is of interest. Returns the interest, packed, or [`REJECTED`].

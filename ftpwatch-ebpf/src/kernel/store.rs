@@ -290,6 +290,11 @@ impl Store for Maps {
     }
 
     #[inline(always)]
+    fn reindex(&self, id: u64) {
+        outline::reindex(id);
+    }
+
+    #[inline(always)]
     fn advertise(&self, control: &mut Control, sequence: u32) -> u64 {
         outline::advertise(control, sequence)
     }

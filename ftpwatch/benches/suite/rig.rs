@@ -34,6 +34,7 @@ impl Rig {
             control_ports: vec![21],
             hook: Hook::Xdp,
             log: false,
+            tls: false,
             // There is one client, and it may have them all.
             room: Room {
                 share: u32::MAX,

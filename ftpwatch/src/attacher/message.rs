@@ -30,6 +30,8 @@ pub enum Request {
     Detach { interface: InterfaceId },
     /// Let go of what an earlier process attached elsewhere.
     ReleaseOthers,
+    /// Probe the TLS libraries that are new.
+    FollowLibraries,
     /// What the server of this control connection listens on.
     Listeners {
         client: SocketAddr,

@@ -50,13 +50,22 @@ pub fn listening() -> io::Result<Vec<Socket>> {
 ///
 /// When /proc cannot be read.
 pub fn select(wanted: impl Fn(&Socket) -> bool) -> io::Result<Vec<Socket>> {
+    select_of("thread-self", wanted)
+}
+
+/// The same, in the network namespace of `process`.
+///
+/// # Errors
+///
+/// When /proc cannot be read.
+pub fn select_of(process: &str, wanted: impl Fn(&Socket) -> bool) -> io::Result<Vec<Socket>> {
     let mut found = Vec::new();
     read(
-        File::open("/proc/thread-self/net/tcp")?,
+        File::open(format!("/proc/{process}/net/tcp"))?,
         &wanted,
         &mut found,
     )?;
-    match File::open("/proc/thread-self/net/tcp6") {
+    match File::open(format!("/proc/{process}/net/tcp6")) {
         Ok(table) => read(table, &wanted, &mut found)?,
         // A kernel without IPv6.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -147,6 +147,7 @@ fn session_line(out: &mut impl Write, time: &str, session: &SessionReport) -> io
     let read = match session.visibility {
         Visibility::Clear => "",
         Visibility::Tls => "tls, could not be read",
+        Visibility::TlsRead => "tls, read on its own host",
     };
     let what = if outcomes.is_empty() && read.is_empty() {
         "no passive endpoint".to_owned()

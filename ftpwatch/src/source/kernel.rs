@@ -3,6 +3,7 @@
 mod attach;
 mod feature;
 mod interface;
+pub mod libraries;
 mod load;
 pub(crate) mod netlink;
 pub mod pin;
@@ -27,6 +28,7 @@ use ftpwatch_common::{
 use tokio::io::{Interest, unix::AsyncFd};
 
 use crate::{error::Error, tracker::Truth};
+use libraries::{Libraries, News, Wanted};
 use pin::{Memory, Pins};
 
 pub use attach::{Attacher, Hook, programs};
@@ -70,6 +72,9 @@ pub struct Kernel {
     /// The control connection of the last self-test.
     own: u64,
     truth: Maps,
+    libraries: Libraries,
+    /// Why TLS cannot be heard, where it was to be.
+    deaf: Option<Error>,
     ebpf: Ebpf,
 }
 
@@ -103,7 +108,7 @@ impl Kernel {
 
     #[expect(unsafe_code, reason = "tokio asks for a promise about the descriptor")]
     fn load_onto(settings: &Settings, pins: Option<Pins>) -> Result<Self, Error> {
-        let mut ebpf = load::load_onto(settings, pins.as_ref())?;
+        let (mut ebpf, deaf) = load::load_hearing(settings, pins.as_ref())?;
         let ring =
             RingBuf::try_from(load::take_map(&mut ebpf, "NEWS")?).map_err(load::map_error)?;
         // SAFETY: the ring buffer keeps its map's descriptor open for as long as it lives, and always tells
@@ -132,6 +137,8 @@ impl Kernel {
             control_port: settings.control_ports.first().copied(),
             own: 0,
             truth,
+            libraries: Libraries::default(),
+            deaf,
             ebpf,
         })
     }
@@ -169,6 +176,16 @@ impl Kernel {
     /// Lets an interface go that went away, or that is not wanted any more. It is one of this thread's network namespace.
     pub fn detach(&mut self, interface: InterfaceId) {
         self.attacher.detach(&mut self.ebpf, interface);
+    }
+
+    /// Why TLS cannot be heard, where it was to be.
+    pub fn take_deafness(&mut self) -> Option<Error> {
+        self.deaf.take()
+    }
+
+    /// Looks for TLS libraries, and probes those that are new.
+    pub fn follow_libraries(&mut self, wanted: &Wanted, ports: &[u16]) -> News {
+        self.libraries.follow(&mut self.ebpf, wanted, ports)
     }
 
     /// Whether looking into maps and running a program is permitted.

@@ -401,6 +401,10 @@ impl Store for Memory {
         }
     }
 
+    fn reindex(&self, id: u64) {
+        engine::reindex(self, id);
+    }
+
     fn advertise(&self, control: &mut Control, sequence: u32) -> u64 {
         engine::advertise(self, control, sequence)
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use foldhash::fast::RandomState;
 use ftpwatch_common::{
     address::{Address, Flow},
-    control::Control,
+    control::{Control, ENCRYPTED, READ},
     endpoint::Endpoint,
     engine::Request,
     record::{Kind, Progress, Session as News},
@@ -25,6 +25,14 @@ pub enum Visibility {
     Clear,
     /// Not since the server accepted AUTH.
     Tls,
+    /// It is encrypted, and was read on the server's own host.
+    TlsRead,
+}
+
+impl Visibility {
+    const fn is_unreadable(self) -> bool {
+        matches!(self, Self::Tls)
+    }
 }
 
 /// A control connection, seen once or, on a gateway that translates addresses, on either side.
@@ -104,7 +112,7 @@ impl Sessions {
     pub fn settled(&self) -> (u64, u64, u64) {
         let (mut seen, mut blind, mut ignored) = self.books();
         for session in self.sessions.values().filter(|session| !session.told) {
-            let unreadable = session.visibility != Visibility::Clear;
+            let unreadable = session.visibility.is_unreadable();
             if session.ignored {
                 ignored -= 1;
             } else {
@@ -179,9 +187,15 @@ impl Sessions {
         self.open(news.id, news.flow, news.fingerprint, news.at);
         let view = self.views.get_mut(&news.id)?;
         let session = self.sessions.get_mut(&view.session)?;
-        if news.progress == Progress::Blind as u32 && session.visibility == Visibility::Clear {
+        let before = session.visibility.is_unreadable();
+        if news.progress == Progress::Blind as u32 {
             session.visibility = Visibility::Tls;
-            self.blind += u64::from(!session.ignored);
+        } else if news.progress == Progress::Read as u32 {
+            session.visibility = Visibility::TlsRead;
+        }
+        if !session.ignored {
+            self.blind += u64::from(session.visibility.is_unreadable());
+            self.blind -= u64::from(before);
         }
         if news.progress != Progress::Ended as u32 || view.ended {
             return None;
@@ -216,7 +230,7 @@ impl Sessions {
                     session.ignored = true;
                     self.ignored += 1;
                     self.seen -= 1;
-                    self.blind -= u64::from(session.visibility != Visibility::Clear);
+                    self.blind -= u64::from(session.visibility.is_unreadable());
                 }
                 session.id
             }
@@ -333,7 +347,7 @@ impl Sessions {
     pub fn blind_between(&self, client: Address, server: Address) -> Option<Flow> {
         let mut sessions = self.sessions.values();
         let session = sessions.find(|session| {
-            session.visibility != Visibility::Clear
+            session.visibility.is_unreadable()
                 && (session.flow.client, session.flow.server) == (client, server)
         });
         session.map(|session| session.flow)
@@ -393,7 +407,12 @@ impl Sessions {
 /// What news there were of a control connection before its end, as its entry tells.
 pub fn news_of(control: &Control) -> impl Iterator<Item = News> {
     let opened = Some(news(control, Progress::Opened, control.opened_at));
-    let blind = (control.blind != 0).then(|| news(control, Progress::Blind, control.last_at));
+    let progress = match control.blind {
+        ENCRYPTED => Some(Progress::Blind),
+        READ => Some(Progress::Read),
+        _ => None,
+    };
+    let blind = progress.map(|progress| news(control, progress, control.last_at));
     opened.into_iter().chain(blind)
 }
 

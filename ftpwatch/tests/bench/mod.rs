@@ -73,15 +73,24 @@ impl Bench {
             share: u32::MAX,
             ..Room::default()
         };
-        Self::with(program, log, room)
+        Self::with(program, log, false, room)
     }
 
     /// Loads all programs, with so much room.
     pub fn with_room(program: Program, room: Room) -> Self {
-        Self::with(program, false, room)
+        Self::with(program, false, false, room)
     }
 
-    fn with(program: Program, log: bool, room: Room) -> Self {
+    /// Loads all programs, and the probes on TLS libraries.
+    pub fn with_probes(program: Program) -> Self {
+        let room = Room {
+            share: u32::MAX,
+            ..Room::default()
+        };
+        Self::with(program, false, true, room)
+    }
+
+    fn with(program: Program, log: bool, tls: bool, room: Room) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -92,6 +101,7 @@ impl Bench {
             hook: Hook::Xdp,
             log,
             room,
+            tls,
         })
         .expect("the object can be loaded");
         drop(context);

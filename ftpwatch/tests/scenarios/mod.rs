@@ -122,6 +122,7 @@ macro_rules! for_each_scenario {
             }
             tls {
                 encrypted
+                accepted_twice
                 refused
                 clear_again
                 from_the_start

@@ -119,10 +119,11 @@ pub fn word(record: &Record) -> &'static str {
         (Why::GaveUp, "gave up"),
         (Why::Unstored, "unstored"),
     ];
-    const PROGRESS: [(Progress, &str); 3] = [
+    const PROGRESS: [(Progress, &str); 4] = [
         (Progress::Opened, "opened"),
         (Progress::Blind, "blind"),
         (Progress::Ended, "ended"),
+        (Progress::Read, "read"),
     ];
     const ABOUT: [(About, &str); 4] = [
         (About::Banner, "banner"),

@@ -53,6 +53,21 @@ pub fn encrypted(family: Family) -> Scenario {
     })
 }
 
+/// The reply to AUTH comes once more, in clear text as it was: on loopback, or since its acknowledgement was lost.
+pub fn accepted_twice(family: Family) -> Scenario {
+    let (mut talk, mut script) = begun(family);
+    script.send(talk.client("AUTH TLS"));
+    let accepted = talk.server("234 Go on");
+    script.send(accepted.clone());
+    script.send(talk.client_sends(HELLO));
+    script.send(accepted);
+    script.send(talk.server_sends(RECORD));
+    Scenario::new(script, |seen| {
+        assert_eq!(seen.control().blind, 1);
+        assert_eq!(seen.endpoints, []);
+    })
+}
+
 pub fn refused(family: Family) -> Scenario {
     let (mut talk, mut script) = begun(family);
     script.send(talk.client("AUTH TLS"));

@@ -18,10 +18,18 @@ impl<S: Store> Visit for Commands<'_, S> {
     #[inline(always)]
     fn take<W: Window + ?Sized>(&mut self, window: &W, at: u32, end: u32) -> u32 {
         let taken = self.control.command.take(window, at, end);
-        if taken.complete && !passes(self.control) {
-            self.store.command(self.control);
+        if taken.complete {
+            take_command(self.store, self.control);
         }
         taken.bytes
+    }
+}
+
+/// A command is complete: `control.command` has it.
+#[inline(always)]
+pub fn take_command<S: Store>(store: &S, control: &mut Control) {
+    if !passes(control) {
+        store.command(control);
     }
 }
 
@@ -36,7 +44,7 @@ fn passes(control: &mut Control) -> bool {
     false
 }
 
-/// A command is complete: `control.command` has it.
+/// The command just completed, if it does not pass.
 #[inline(always)]
 pub fn command<S: Store>(store: &S, control: &mut Control) {
     control.reply.close_open_reply();

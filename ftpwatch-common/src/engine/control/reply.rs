@@ -46,7 +46,7 @@ impl<S: Store> Visit for Replies<'_, S> {
         let Taken { bytes, complete } = self.control.reply.take(window, at, end);
         self.sequence = self.sequence.wrapping_add(bytes);
         if complete {
-            self.complete();
+            take_reply(self.store, self.control, self.sequence);
         }
         bytes
     }
@@ -58,17 +58,21 @@ impl<S: Store> Replies<'_, S> {
     pub(super) fn byte(&mut self, byte: u8) {
         self.sequence = self.sequence.wrapping_add(1);
         if self.control.blind == 0 && self.control.reply.step(byte) {
-            self.complete();
+            take_reply(self.store, self.control, self.sequence);
         }
     }
+}
 
-    #[inline(always)]
-    fn complete(&mut self) {
-        if says_nothing(self.control) {
-            self.control.queue.pop();
-        } else if self.store.reply(self.control) {
-            let previous = self.store.advertise(self.control, self.sequence);
-            self.store.say(previous, Said::Shadowed(self.sequence));
+/// A reply is complete, before `sequence`: `control.reply` has it.
+#[inline(always)]
+pub fn take_reply<S: Store>(store: &S, control: &mut Control, sequence: u32) {
+    if says_nothing(control) {
+        control.queue.pop();
+    } else if store.reply(control) {
+        let previous = store.advertise(control, sequence);
+        if previous != 0 {
+            store.say(previous, Said::Shadowed(sequence));
+            store.reindex(control.current);
         }
     }
 }

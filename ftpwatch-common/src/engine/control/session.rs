@@ -11,6 +11,7 @@ use crate::{
     packet::{Segment, flag},
     record::{About, Kind, Progress},
     reply::ReplyDecoder,
+    tls::Object,
 };
 
 /// What a segment of the server's begins like.
@@ -128,6 +129,7 @@ fn open<S: Store>(control: &mut Control, store: &S, scene: &Scene) {
     control.command = CommandDecoder::START;
     control.reply = ReplyDecoder::START;
     control.early.length = 0;
+    control.object = Object::NONE;
     control.awaiting = 0;
     control.client_visible = 0;
     control.blind = scene.blind;
@@ -139,7 +141,7 @@ fn open<S: Store>(control: &mut Control, store: &S, scene: &Scene) {
 }
 
 #[inline(always)]
-pub(super) fn tell_session<S: Store>(store: &S, control: &Control, progress: Progress) {
+pub fn tell_session<S: Store>(store: &S, control: &Control, progress: Progress) {
     store.tell_session(|session| {
         session.kind = Kind::Session as u32;
         session.progress = progress as u32;
@@ -164,6 +166,13 @@ pub(super) fn ends_line<P: Payload>(packet: &P, segment: &Segment) -> bool {
 pub(super) fn see_again<S: Store>(store: &S, control: &mut Control) {
     stop_guessing(store, control);
     control.blind = 0;
+    control.object = Object::NONE;
+    turn_to_text(control);
+}
+
+/// What comes next is text, of which nothing was read yet.
+#[inline(always)]
+pub fn turn_to_text(control: &mut Control) {
     control.reply = ReplyDecoder::START;
     control.command = CommandDecoder::START;
     control.queue = Queue::EMPTY;

@@ -26,6 +26,7 @@ pub fn programs(control_ports: &[u16], rights: Rights) -> Vec<Check> {
             hook,
             log: false,
             room: Room::default(),
+            tls: false,
         };
         load_object(&settings)
     };

@@ -1,6 +1,6 @@
 //! Loading the object: its settings, its programs, and what a user is told when that fails.
 
-use std::io;
+use std::{io, process};
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader, Pod,
@@ -10,7 +10,7 @@ use aya::{
 
 use ftpwatch_common::{KEYS, ROOM};
 
-use super::{Hook, feature, pin::Pins};
+use super::{Hook, feature, libraries, pin::Pins};
 use crate::{error::Error, escape::printable};
 
 /// The kernel half, built from source by the build script.
@@ -34,6 +34,8 @@ pub struct Settings {
     pub log: bool,
     /// How much the maps hold.
     pub room: Room,
+    /// What servers say in TLS is heard.
+    pub tls: bool,
 }
 
 /// How many entries the maps have room for.
@@ -97,6 +99,23 @@ pub fn load(settings: &Settings) -> Result<Ebpf, Error> {
     load_onto(settings, None)
 }
 
+/// [`load_onto`]; without the probes on TLS libraries, and with the reason for that, where they are not to be had.
+pub(super) fn load_hearing(
+    settings: &Settings,
+    pins: Option<&Pins>,
+) -> Result<(Ebpf, Option<Error>), Error> {
+    match load_onto(settings, pins) {
+        Err(error) if settings.tls => {
+            let deaf = Settings {
+                tls: false,
+                ..settings.clone()
+            };
+            load_onto(&deaf, pins).map(|ebpf| (ebpf, Some(error)))
+        }
+        loaded => loaded.map(|ebpf| (ebpf, None)),
+    }
+}
+
 /// [`load`], onto the maps that are pinned, and with those pinned that are not yet.
 pub(super) fn load_onto(settings: &Settings, pins: Option<&Pins>) -> Result<Ebpf, Error> {
     let level = if settings.log {
@@ -109,6 +128,13 @@ pub(super) fn load_onto(settings: &Settings, pins: Option<&Pins>) -> Result<Ebpf
     for (map, entries) in settings.room.maps() {
         loader.map_max_entries(map, entries);
     }
+    if !settings.tls {
+        for map in ["TLS_CALLS", "TLS_CONVERSATIONS", "TLS_DULL"] {
+            loader.map_max_entries(map, 1);
+        }
+    }
+    // What an earlier process's probes left is not taken for ours.
+    let run = if settings.tls { process::id() } else { 0 };
     for (name, path) in pins.into_iter().flat_map(Pins::maps) {
         loader.map_pin_path(name, path);
     }
@@ -117,12 +143,16 @@ pub(super) fn load_onto(settings: &Settings, pins: Option<&Pins>) -> Result<Ebpf
         .override_global(aya_log::LEVEL, &level, false)
         .override_global("CONTROL_PORTS", &control_ports, true)
         .override_global("ENDPOINT_SHARE", &settings.room.share, true)
+        .override_global("TLS_RUN", &run, true)
         .load(OBJECT)
         .map_err(|error| load_error(&error))?;
     if let Some(pins) = pins {
         pins.adopt_gate(&mut ebpf)?;
     }
-    let wanted = |name: &str| name != XDP || settings.hook == Hook::Xdp;
+    let wanted = |name: &str| {
+        (name != XDP || settings.hook == Hook::Xdp)
+            && (settings.tls || !libraries::PROGRAMS.contains(&name))
+    };
     for (name, program) in ebpf.programs_mut() {
         if !wanted(name) {
             continue;
@@ -130,6 +160,7 @@ pub(super) fn load_onto(settings: &Settings, pins: Option<&Pins>) -> Result<Ebpf
         match program {
             Program::SchedClassifier(program) => program.load(),
             Program::Xdp(program) => program.load(),
+            Program::UProbe(program) => program.load(),
             _ => continue,
         }
         .map_err(|error| program_error(name, &error))?;

@@ -36,8 +36,17 @@ use crate::error::Error;
 use links::Links;
 use lock::Lock;
 
-/// Maps that each process has its own of, besides constants: work space, what `-vv` shows, and when it was woken.
-const OWN: [&str; 3] = ["SCRATCH", "AYA_LOGS", ".bss"];
+/// Maps that each process has its own of, besides constants: work space, what `-vv` shows, when it was woken, and what its
+/// probes heard.
+const OWN: [&str; 7] = [
+    "SCRATCH",
+    "AYA_LOGS",
+    ".bss",
+    "TLS_CALLS",
+    "TLS_CONVERSATIONS",
+    "TLS_DULL",
+    "TLS_BLANK",
+];
 
 /// The gate's counts. aya fills each map of global variables with what the object says, and one that it found pinned as well:
 /// this one would be set to zero while the kernel half counts in it.
