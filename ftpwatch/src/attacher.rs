@@ -3,12 +3,19 @@
 //! however it did, and every interface is let go.
 //!
 //! It does not trust the watcher: what is attached is the programs that it was started with, and to interfaces that the
-//! command line wants. Nothing is opened because it was named.
+//! command line wants, in network namespaces that it names. Nothing is opened because the watcher named it.
 
 mod claim;
 mod message;
+mod namespaces;
 
-use std::{collections::BTreeMap, ffi::CStr, io, os::unix::net::UnixStream, process};
+use std::{
+    collections::BTreeMap,
+    ffi::CStr,
+    io,
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    process,
+};
 
 use ftpwatch_common::{address::Flow, packet::Link};
 use nix::{
@@ -19,12 +26,15 @@ use nix::{
     unistd::{ForkResult, Pid, dup2_stdin, dup2_stdout},
 };
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use crate::{
     error::Error,
+    escape::printable,
     host::{Listening, listeners_of},
     sandbox,
     source::kernel::{
-        Interface, Kernel, host,
+        Host, Interface, InterfaceId, Kernel, is_name_of,
         libraries::{News, Wanted},
         programs,
     },
@@ -32,6 +42,8 @@ use crate::{
 };
 use claim::Claims;
 use message::{Failure, Pipe, Request};
+use namespaces::Namespaces;
+pub use namespaces::Seen;
 
 /// What the kernel calls it; there is room for so much.
 const NAME: &CStr = c"ftpwatch:attach";
@@ -41,7 +53,24 @@ pub struct Attacher {
     pipe: Pipe,
     process: Pid,
     ended: bool,
-    attached: BTreeMap<u32, Attached>,
+    /// What the network namespaces are called.
+    netns: Vec<String>,
+    attached: BTreeMap<InterfaceId, Attached>,
+}
+
+/// What the command line wants of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Task<'a> {
+    /// The interfaces that are named.
+    pub named: &'a [String],
+    /// Network namespaces besides this process's own.
+    pub netns: &'a [String],
+    /// The TLS libraries to be probed.
+    pub tls: &'a Wanted,
+    /// Where servers listen that have them.
+    pub control_ports: &'a [u16],
+    /// How much of a sandbox there has to be.
+    pub level: sandbox::Level,
 }
 
 struct Attached {
@@ -56,25 +85,19 @@ pub fn is_wanted(interface: &Interface, named: &[String]) -> bool {
     if named.is_empty() {
         interface.up && !interface.loopback
     } else {
-        named.contains(&interface.name)
+        interface.is_among(named)
     }
 }
 
 impl Attacher {
-    /// Starts it, with the programs that `kernel` has loaded, for the interfaces that are `named`.
+    /// Starts it, with the programs that `kernel` has loaded.
     ///
     /// To be called while this process has one thread.
     ///
     /// # Errors
     ///
     /// When there is no process to be had.
-    pub fn start(
-        kernel: &mut Kernel,
-        named: &[String],
-        tls: &Wanted,
-        control_ports: &[u16],
-        level: sandbox::Level,
-    ) -> Result<Self, Error> {
+    pub fn start(kernel: &mut Kernel, task: &Task<'_>) -> Result<Self, Error> {
         let (ours, its) = UnixStream::pair().map_err(|error| cannot_start(&error))?;
         match fork().map_err(|error| cannot_start(&error))? {
             ForkResult::Parent { child } => {
@@ -83,13 +106,14 @@ impl Attacher {
                     pipe: Pipe::new(ours),
                     process: child,
                     ended: false,
+                    netns: task.netns.to_vec(),
                     attached: BTreeMap::new(),
                 })
             }
             ForkResult::Child => {
                 drop(ours);
                 // It does not return: what the watcher has set up here is its own, and nothing of it is to be undone.
-                let status = match serve(kernel, named, tls, control_ports, level, its) {
+                let status = match serve(kernel, task, its) {
                     Ok(()) => 0,
                     Err(error) => {
                         eprintln!("{error}");
@@ -107,12 +131,12 @@ impl Attacher {
     ///
     /// When it is gone or not wanted, the hook is not to be had, or the attacher has ended ([`Self::has_ended`]).
     pub fn attach(&mut self, interface: &Interface) -> Result<(), Error> {
-        let index = interface.index;
-        let hook: Result<String, Failure> = self.ask(&Request::Attach { index })?;
+        let id = interface.id();
+        let hook: Result<String, Failure> = self.ask(&Request::Attach { interface: id })?;
         let hook = hook?;
         let name = interface.name.clone();
         let link = interface.link;
-        self.attached.insert(index, Attached { name, link, hook });
+        self.attached.insert(id, Attached { name, link, hook });
         Ok(())
     }
 
@@ -121,9 +145,35 @@ impl Attacher {
     /// # Errors
     ///
     /// When the attacher has ended.
-    pub fn detach(&mut self, index: u32) -> Result<(), Error> {
-        self.attached.remove(&index);
-        self.ask(&Request::Detach { index })
+    pub fn detach(&mut self, interface: InterfaceId) -> Result<(), Error> {
+        self.attached.remove(&interface);
+        self.ask(&Request::Detach { interface })
+    }
+
+    /// Looks what has the name of a network namespace now. With one that has lost it, its interfaces are let go.
+    ///
+    /// # Errors
+    ///
+    /// When there is none of that name, or it may not be entered, or the attacher has ended.
+    pub fn look(&mut self, namespace: usize) -> Result<Seen, Error> {
+        let seen: Result<Seen, Failure> = self.ask(&Request::Look { namespace })?;
+        Ok(seen?)
+    }
+
+    /// The interfaces and addresses of a network namespace.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be listed, or the attacher has ended.
+    pub fn interfaces(&mut self, namespace: usize) -> Result<Host, Error> {
+        let host: Result<Host, Failure> = self.ask(&Request::Interfaces { namespace })?;
+        Ok(named_by(host?, namespace, &self.netns))
+    }
+
+    /// What says when these change, where that is to be had.
+    pub fn news(&mut self, namespace: usize) -> Option<OwnedFd> {
+        let asked = self.pipe.send(&Request::News { namespace });
+        asked.and_then(|()| self.pipe.receive_descriptor()).ok()?
     }
 
     /// Lets go of what an earlier process attached elsewhere.
@@ -168,22 +218,29 @@ impl Attacher {
     /// Names of the interfaces that are watched.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        self.attached.values().map(|one| one.name.clone()).collect()
+        let attached = self.attached.values();
+        // Who is root in a container names what is there.
+        attached.map(|one| printable(one.name.as_bytes())).collect()
     }
 
-    /// Indexes and names of the interfaces that are watched.
+    /// The interfaces that are watched, and their names.
     #[must_use]
-    pub fn attached(&self) -> Vec<(u32, String)> {
+    pub fn attached(&self) -> Vec<(InterfaceId, String)> {
         let attached = self.attached.iter();
-        attached
-            .map(|(index, one)| (*index, one.name.clone()))
-            .collect()
+        attached.map(|(id, one)| (*id, one.name.clone())).collect()
     }
 
-    /// Whether the interface with this index is watched.
+    /// Whether an interface is watched.
     #[must_use]
-    pub fn is_attached(&self, index: u32) -> bool {
-        self.attached.contains_key(&index)
+    pub fn is_attached(&self, interface: InterfaceId) -> bool {
+        self.attached.contains_key(&interface)
+    }
+
+    /// Whether an interface is watched that `name`, on the command line, means.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        let mut attached = self.attached.values();
+        attached.any(|one| is_name_of(name, &one.name))
     }
 
     /// The hook in use: the first interface's.
@@ -246,35 +303,53 @@ fn fork() -> io::Result<ForkResult> {
 }
 
 /// Does what it is asked for, until nobody is there to ask.
-fn serve(
-    kernel: &mut Kernel,
-    named: &[String],
-    tls: &Wanted,
-    control_ports: &[u16],
-    level: sandbox::Level,
-    socket: UnixStream,
-) -> Result<(), Error> {
+fn serve(kernel: &mut Kernel, task: &Task<'_>, socket: UnixStream) -> Result<(), Error> {
     settle().map_err(|error| cannot_start(&error))?;
-    sandbox::enter_attacher(level, tls.is_any())?;
+    let needs = sandbox::Needs {
+        probes: task.tls.is_any(),
+        other_namespaces: !task.netns.is_empty(),
+    };
+    sandbox::enter_attacher(task.level, needs)?;
     give_back();
     let mut pipe = Pipe::new(socket);
     let mut claims = Claims::default();
+    let mut namespaces = Namespaces::new(task.netns);
     // A watcher that was killed while it was being answered is no error.
     while let Ok(Some(request)) = pipe.receive() {
         let sent = match request {
-            Request::Attach { index } => {
-                pipe.send(&attach(kernel, &mut claims, named, index).map_err(Failure::from))
+            Request::Attach { interface } => {
+                let attached = attach(kernel, &mut claims, &namespaces, task, interface);
+                pipe.send(&attached.map_err(Failure::from))
             }
-            Request::Detach { index } => {
-                kernel.detach(index);
-                claims.release(index);
+            Request::Detach { interface } => {
+                detach(kernel, &mut claims, &namespaces, interface);
                 pipe.send(&())
+            }
+            Request::Look { namespace } => {
+                let seen = namespaces.look(namespace);
+                if matches!(seen, Ok(Seen::Gone)) {
+                    let mut all = kernel.attacher.interfaces();
+                    all.retain(|interface| interface.namespace == namespace);
+                    for interface in all {
+                        detach(kernel, &mut claims, &namespaces, interface);
+                    }
+                    namespaces.release(namespace);
+                }
+                pipe.send(&seen.map_err(Failure::from))
+            }
+            Request::Interfaces { namespace } => {
+                pipe.send(&namespaces.host(namespace).map_err(Failure::from))
+            }
+            Request::News { namespace } => {
+                pipe.send_descriptor(namespaces.news(namespace).as_ref())
             }
             Request::ReleaseOthers => {
                 kernel.attacher.release_others();
                 pipe.send(&())
             }
-            Request::FollowLibraries => pipe.send(&kernel.follow_libraries(tls, control_ports)),
+            Request::FollowLibraries => {
+                pipe.send(&kernel.follow_libraries(task.tls, task.control_ports))
+            }
             Request::Listeners {
                 client,
                 server,
@@ -286,7 +361,12 @@ fn serve(
                     client_port: client.port(),
                     server_port: server.port(),
                 };
-                pipe.send(&listeners_of(&flow, advertised, &|_| false))
+                // It is in the namespace that the control connection ends in.
+                let look = || listeners_of(&flow, advertised, &|_| false);
+                let found = namespaces
+                    .numbers()
+                    .find_map(|number| namespaces.within(number, look).ok()?);
+                pipe.send(&found)
             }
         };
         if sent.is_err() {
@@ -295,8 +375,8 @@ fn serve(
     }
     // Links close with this process. Filters of clsact do not. What is pinned is there for the next.
     if !kernel.attacher.is_pinned() {
-        for index in kernel.attacher.indexes() {
-            kernel.detach(index);
+        for interface in kernel.attacher.interfaces() {
+            detach(kernel, &mut claims, &namespaces, interface);
         }
     }
     Ok(())
@@ -324,26 +404,57 @@ fn settle() -> io::Result<()> {
         .open("/dev/null")?;
     dup2_stdin(&nothing)?;
     dup2_stdout(&nothing)?;
+    // An interface takes three, and there may be many. Where that is refused there is room for fewer.
+    let most = getrlimit(Resource::Nofile).maximum;
+    let limit = Rlimit {
+        current: most,
+        maximum: most,
+    };
+    let _ = setrlimit(Resource::Nofile, limit);
     Ok(())
 }
 
-/// Attaches to the interface with this index, if it is wanted.
+/// Attaches to an interface, if it is wanted.
 fn attach(
     kernel: &mut Kernel,
     claims: &mut Claims,
-    named: &[String],
-    index: u32,
+    namespaces: &Namespaces<'_>,
+    task: &Task<'_>,
+    id: InterfaceId,
 ) -> Result<&'static str, Error> {
-    let host = host()?;
+    let host = named_by(namespaces.host(id.namespace)?, id.namespace, task.netns);
     let mut interfaces = host.interfaces.values();
-    let wanted = |interface: &&Interface| interface.index == index && is_wanted(interface, named);
+    let wanted = |interface: &&Interface| interface.id() == id && is_wanted(interface, task.named);
     let interface = interfaces.find(wanted).ok_or_else(|| {
         Error::usage(
-            format!("the interface with index {index} went away"),
+            format!("the interface with index {} went away", id.index),
             "See `ip link` for the interfaces that there are.",
         )
     })?;
-    claims.claim(interface)?;
-    kernel.attach(interface)?;
-    Ok(kernel.attacher.hook_of(index))
+    namespaces.within(id.namespace, || {
+        claims.claim(interface)?;
+        kernel.attach(interface)?;
+        Ok(kernel.attacher.hook_of(id))
+    })?
+}
+
+/// The interfaces of a network namespace, by the names that they are shown by.
+fn named_by(host: Host, namespace: usize, netns: &[String]) -> Host {
+    let name = namespace.checked_sub(1).and_then(|at| netns.get(at));
+    match name {
+        Some(name) => host.of_namespace(namespace, name),
+        None => host,
+    }
+}
+
+/// Lets go of an interface.
+fn detach(
+    kernel: &mut Kernel,
+    claims: &mut Claims,
+    namespaces: &Namespaces<'_>,
+    interface: InterfaceId,
+) {
+    claims.release(interface);
+    // Nowhere else: another one has that index there. A namespace that cannot be entered is beyond reach.
+    let _ = namespaces.within(interface.namespace, || kernel.detach(interface));
 }

@@ -80,6 +80,7 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   ftpwatch run                          every interface, failures as they happen
   ftpwatch run -i eth0 --format json    one interface, every outcome, for a log pipeline
+  ftpwatch run --netns blue             the same, and what is in a namespace of `ip netns`
   ftpwatch run -p 21,2121 -t 30s        two control ports, and more patience
   ftpwatch run --for 1m && echo fine    look for a minute; the exit status tells
   ftpwatch run --output file:/var/log/ftpwatch.json,show=all --output syslog
@@ -166,6 +167,11 @@ pub struct Run {
     /// followed
     #[arg(short, long = "interface", value_name = "NAME")]
     pub interfaces: Vec<String>,
+    /// A network namespace to watch as well, besides ftpwatch's own (repeatable): a name of `ip netns`, or a path such as
+    /// /proc/PID/ns/net. Its interfaces are shown, and may be chosen by -i, as NAME/eth0; -i eth0 means that of each.
+    /// It takes CAP_SYS_ADMIN
+    #[arg(long = "netns", value_name = "NAME|PATH")]
+    pub netns: Vec<String>,
     /// How to watch it
     #[arg(long, value_name = "HOOK", default_value = "auto")]
     pub hook: Hook,

@@ -45,7 +45,7 @@ impl State {
 pub struct Vitals {
     /// How many interfaces are watched.
     pub interfaces: usize,
-    /// How many are not, and were asked for by name.
+    /// How many are not, and how many namespaces are not there, that were asked for by name.
     pub missing: usize,
     /// How much was lost lately: see [`LATELY`].
     pub lost: u64,
@@ -80,7 +80,10 @@ impl Health {
             } => (State::Blind, format!("the self-test failed: {failure}")),
             Vitals { missing: 1.., .. } => (
                 State::Degraded,
-                format!("interfaces that are not there: {}", vitals.missing),
+                format!(
+                    "interfaces or namespaces that are not there: {}",
+                    vitals.missing
+                ),
             ),
             Vitals {
                 unbalanced: 1.., ..
@@ -153,7 +156,7 @@ mod tests {
         let vitals = Vitals { missing: 1, ..FINE };
         assert_eq!(
             said(vitals, NOW),
-            "degraded: interfaces that are not there: 1"
+            "degraded: interfaces or namespaces that are not there: 1"
         );
     }
 

@@ -110,12 +110,21 @@ pub fn enter(
     entered.judge(level).map(Some)
 }
 
-/// Enters the attacher's: what it is there for, it goes on to be able to; with `probes`, to probe libraries too.
+/// What an attacher is there for, besides attaching.
+#[derive(Clone, Copy, Debug)]
+pub struct Needs {
+    /// To probe libraries.
+    pub probes: bool,
+    /// To enter other network namespaces.
+    pub other_namespaces: bool,
+}
+
+/// Enters the attacher's: what it is there for, it goes on to be able to.
 ///
 /// # Errors
 ///
 /// When it is to be strict, and something is not to be had.
-pub fn enter_attacher(level: Level, probes: bool) -> Result<(), Error> {
+pub fn enter_attacher(level: Level, needs: Needs) -> Result<(), Error> {
     if level == Level::Off {
         return Ok(());
     }
@@ -125,8 +134,8 @@ pub fn enter_attacher(level: Level, probes: bool) -> Result<(), Error> {
         | CapabilitySet::PERFMON
         | CapabilitySet::SYS_PTRACE
         | CapabilitySet::DAC_READ_SEARCH;
-    // `perf_uprobe_event_init`, where CAP_PERFMON does for every other kind.
-    if probes {
+    // Of probes, `perf_uprobe_event_init` asks for it, where CAP_PERFMON does for every other kind.
+    if needs.probes || needs.other_namespaces {
         needed |= CapabilitySet::SYS_ADMIN;
     }
     let mut entered = Entered::default();
@@ -137,7 +146,10 @@ pub fn enter_attacher(level: Level, probes: bool) -> Result<(), Error> {
         "few capabilities",
         dropped.map_err(|error| error.to_string()),
     );
-    entered.note("seccomp", syscalls::refuse_the_attachers());
+    entered.note(
+        "seccomp",
+        syscalls::refuse_the_attachers(needs.other_namespaces),
+    );
     entered.judge(level).map(drop)
 }
 

@@ -1,5 +1,6 @@
 //! `ftpwatch run`: news from the kernel, time, tracker, reports out.
 
+mod interfaces;
 mod ledger;
 mod libraries;
 mod listeners;
@@ -11,7 +12,6 @@ mod service;
 mod surroundings;
 
 use std::{
-    collections::BTreeSet,
     fs,
     io::{self, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
@@ -23,7 +23,7 @@ use nix::unistd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
-    attacher::{self, Attacher, is_wanted},
+    attacher::{self, Attacher, Task},
     balance::{Auditor, Sum, sums},
     cli::Run,
     clock::{Clock, monotonic_now},
@@ -36,7 +36,7 @@ use crate::{
     report::{Body, Report, Reporter},
     sandbox::{self, Files},
     source::kernel::{
-        Host, Interface, Kernel, Room, Settings, host,
+        Interface, Kernel, Room, Settings, host,
         libraries::{Wanted, ensure_present},
         pin::{self, Found, Pins, links::Links},
         processors,
@@ -44,6 +44,7 @@ use crate::{
     tracker::{Event, Tracker},
 };
 use ftpwatch_common::engine::Request;
+use interfaces::Interfaces;
 use ledger::Keeper;
 use libraries::Libraries;
 use listeners::{Listeners, has_moved_on};
@@ -52,7 +53,6 @@ use losses::Losses;
 pub(crate) use room::give_back;
 use selftest::SelfTest;
 use service::Service;
-use surroundings::Surroundings;
 
 /// How often losses are looked at, and whether interfaces have changed.
 const TICK: Duration = Duration::from_secs(1);
@@ -152,9 +152,7 @@ struct Watch<'a> {
     /// The output could not be written.
     broken: Option<io::Error>,
     listeners: Listeners,
-    surroundings: Surroundings,
-    /// Interfaces that were up when they were last looked at.
-    running: BTreeSet<u32>,
+    interfaces: Interfaces,
     service: Service,
     self_test: SelfTest,
     libraries: Libraries,
@@ -171,7 +169,7 @@ impl<'a> Watch<'a> {
             remove_ready_file(path)?;
         }
         let host = host()?;
-        let chosen = choose(&host, &options.interfaces)?;
+        interfaces::ensure_possible(options, &host)?;
         let analysis = &options.analysis;
         let log = options.verbose >= 2;
         let tls = Wanted::of(&options.tls);
@@ -193,7 +191,7 @@ impl<'a> Watch<'a> {
             adopted = pins.found() == Found::Fitting;
             Kernel::load_pinned(&settings, pins)?
         } else {
-            ensure_unpinned(&options.pin_path, &chosen)?;
+            ensure_unpinned(&options.pin_path, &interfaces::wanted(&host, options))?;
             Kernel::load(&settings)?
         };
         if log {
@@ -205,14 +203,19 @@ impl<'a> Watch<'a> {
         // It is a copy of this process, which is to have one thread then, and hold no other socket.
         let mut attacher = Attacher::start(
             &mut kernel,
-            &options.interfaces,
-            &tls,
-            &settings.control_ports,
-            options.sandbox,
+            &Task {
+                named: &options.interfaces,
+                netns: &options.netns,
+                tls: &tls,
+                control_ports: &settings.control_ports,
+                level: options.sandbox,
+            },
         )?;
+        let interfaces = Interfaces::follow(host, options, &mut attacher)?;
+        let host = interfaces.host();
         // Before anything is attached: an address that is not to be had is known at once.
         let metrics = options.web.bind(options.verbose)?;
-        for interface in chosen {
+        for interface in interfaces::choose(&host, options)? {
             attacher.attach(interface)?;
         }
         attacher.release_others()?;
@@ -258,9 +261,7 @@ impl<'a> Watch<'a> {
             retiring: Vec::new(),
             broken: None,
             listeners: Listeners::new(analysis.control_ports()),
-            // What changed since the first look is seen in the second, which is at once.
-            surroundings: Surroundings::listen(),
-            running: BTreeSet::new(),
+            interfaces,
             service: Service::of_environment(),
             self_test: SelfTest::default(),
             libraries,
@@ -318,7 +319,7 @@ impl<'a> Watch<'a> {
                 }
                 () = self.kernel.wait() => {}
                 () = self.output.broken() => {}
-                () = self.surroundings.changed() => self.follow_interfaces(),
+                () = self.interfaces.changed() => self.follow_interfaces(),
                 () = tokio::time::sleep(pause) => {}
             }
             self.catch_up();
@@ -333,11 +334,11 @@ impl<'a> Watch<'a> {
     }
 
     fn vitals(&self) -> Vitals {
-        let watched = self.attacher.names();
-        let named = &self.options.interfaces;
+        let named = self.options.interfaces.iter();
+        let missing = named.filter(|name| !self.attacher.has(name)).count();
         Vitals {
-            interfaces: watched.len(),
-            missing: named.iter().filter(|name| !watched.contains(name)).count(),
+            interfaces: self.attacher.attached().len(),
+            missing: missing + self.interfaces.absent(),
             lost: self.losses.lately(),
             failure: self.self_test.failure,
             unbalanced: self.sums.iter().filter(|sum| !sum.holds).count(),
@@ -496,69 +497,6 @@ impl<'a> Watch<'a> {
         self.tracker.reconcile(&controls, &endpoints, now, truth);
         // News that are still in the ring must not find what is done with.
         self.retire();
-    }
-
-    fn follow_interfaces(&mut self) {
-        if !self.surroundings.is_time() {
-            return;
-        }
-        let Ok(host) = host() else {
-            self.surroundings.look_again();
-            return;
-        };
-        let mut changed = false;
-        for (index, name) in self.attacher.attached() {
-            if !host
-                .interfaces
-                .values()
-                .any(|interface| interface.index == index)
-            {
-                // An attacher that has ended is told of by its signal.
-                let _ = self.attacher.detach(index);
-                self.losses.note_interface_gone(&name);
-                self.tracker.miss(monotonic_now(), self.kernel.truth());
-                changed = true;
-            }
-        }
-        let attached = self.attacher.attached();
-        for interface in host.interfaces.values() {
-            self.follow_state(interface);
-            let new = attached.iter().all(|(index, _)| *index != interface.index);
-            if new && is_wanted(interface, &self.options.interfaces) {
-                match self.attacher.attach(interface) {
-                    Ok(()) => changed = true,
-                    // It may be on its way out again. The next look tells.
-                    Err(error) => {
-                        self.losses.note_unattached(&interface.name, &error);
-                        self.surroundings.look_again();
-                    }
-                }
-            }
-        }
-        if changed {
-            self.reporter.interfaces = self.attacher.names();
-            self.reporter.hook = self.attacher.hook_name().to_owned();
-        }
-        self.tracker.history_mut().set_local(&host.addresses);
-        // An endpoint is judged by the addresses that this host had when it was advertised.
-        if self.tracker.books().pending() == 0 {
-            self.reporter.local = host.addresses;
-        } else if self.reporter.local != host.addresses {
-            self.reporter.local.extend(host.addresses);
-            self.surroundings.look_again();
-        }
-    }
-
-    /// While an interface is down nothing can be seen there: not that a client did not come.
-    fn follow_state(&mut self, interface: &Interface) {
-        if interface.running {
-            self.running.insert(interface.index);
-        } else if self.running.remove(&interface.index)
-            && self.attacher.is_attached(interface.index)
-        {
-            self.losses.note_interface_down(&interface.name);
-            self.tracker.miss(monotonic_now(), self.kernel.truth());
-        }
     }
 
     /// Tells the outputs what there is to tell.
@@ -723,24 +661,6 @@ fn broken(error: &io::Error) -> Ended {
     } else {
         Ended::CannotWrite
     }
-}
-
-/// The interfaces to begin with.
-fn choose<'a>(host: &'a Host, named: &[String]) -> Result<Vec<&'a Interface>, Error> {
-    let present = &host.interfaces;
-    if let Some(missing) = named.iter().find(|name| !present.contains_key(*name)) {
-        let names: Vec<&str> = present.keys().map(String::as_str).collect();
-        return Err(Error::usage(
-            format!("there is no interface {}", printable(missing.as_bytes())),
-            format!("There are: {}.", names.join(", ")),
-        ));
-    }
-    let wanted = |interface: &&Interface| is_wanted(interface, named);
-    let chosen: Vec<&Interface> = present.values().filter(wanted).collect();
-    if chosen.is_empty() {
-        eprintln!("ftpwatch: no interface is up yet; waiting for one (loopback: -i lo)");
-    }
-    Ok(chosen)
 }
 
 /// From here on there is no more privilege.

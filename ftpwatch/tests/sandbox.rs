@@ -88,6 +88,65 @@ fn the_watcher_has_no_privilege() {
     watch.stop();
 }
 
+/// The attacher enters other network namespaces, and has CAP_SYS_ADMIN for that, only where it was told to. Nobody else
+/// does.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn the_attacher_enters_namespaces_where_it_was_told_to() {
+    let (host, peer) = host();
+    let netns = ["--netns", peer.name(), "--sandbox", "strict"];
+    let watch = Watch::start(&host, &["s0"], Hook::Tcx, &netns);
+    let (watcher, attacher) = (watch.process_id(), attacher(watch.process_id()));
+    assert_eq!(capabilities(&status(watcher)), [0; 5]);
+    // CAP_SYS_ADMIN besides.
+    let needed = 1 << 2 | 1 << 12 | 1 << 19 | 1 << 21 | 1 << 38 | 1 << 39;
+    let has = capabilities(&status(attacher));
+    assert_eq!(has, [0, needed, needed, needed, 0]);
+    // It goes there on a thread of its own, and is at home.
+    let at = |process: u32| fs::read_link(format!("/proc/{process}/ns/net")).expect("it runs");
+    assert_eq!(at(attacher), at(watcher));
+    watch.stop();
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn the_attacher_enters_no_other_namespaces() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use intruder::{Intruder, Word::*};
+    use libc::{CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER, EBADF, EPERM};
+
+    // No descriptor: a call that is made finds none.
+    let none = || Number(-1);
+    for (netns, in_networks) in [(true, EBADF), (false, EPERM)] {
+        let (host, peer) = host();
+        let options = ["--netns", peer.name()];
+        let options = if netns { &options[..] } else { &[] };
+        let watch = Watch::start(&host, &[], Hook::Tcx, options);
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                // It is stopped at a system call, and makes them when there is something to attach to.
+                for number in (0..1_000).take_while(|_| !done.load(Ordering::Relaxed)) {
+                    host.ip(&format!("link add t{number} up type veth peer u{number}"));
+                }
+            });
+            let mut intruder = Intruder::into(attacher(watch.process_id()));
+            done.store(true, Ordering::Relaxed);
+            let mut setns = |kind: i32| {
+                let words = [none(), Number(kind.into())];
+                intruder.call(libc::SYS_setns, &words)
+            };
+            assert_eq!(setns(CLONE_NEWNET), -i64::from(in_networks), "{netns}");
+            for kind in [CLONE_NEWNS, CLONE_NEWUSER, 0] {
+                assert_eq!(setns(kind), -i64::from(EPERM), "{netns} {kind}");
+            }
+        });
+        watch.stop();
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 #[test]
 #[ignore = "needs root: cargo xtask test"]
@@ -278,6 +337,25 @@ fn a_killed_watcher_leaves_nothing_on_clsact() {
 #[ignore = "needs root: cargo xtask test"]
 fn a_killed_watcher_leaves_nothing_on_xdp() {
     nothing_is_left(Hook::Xdp);
+}
+
+/// Each takes open files, and there may be more interfaces than a process has of them unless it asks for more.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn there_may_be_many_interfaces() {
+    const PAIRS: usize = 64;
+    let (host, _peer) = host();
+    let pairs = (0..PAIRS).map(|number| {
+        format!("link add a{number} up type veth peer b{number}\nlink set b{number} up\n")
+    });
+    host.ip(&pairs.collect::<String>());
+    let mut command = host.command("prlimit");
+    command.args(["--nofile=256:4096", FTPWATCH, "run", "--hook", "tcx", "-v"]);
+    let process = Process::start(&mut command);
+    let said = process.stderr.wait_for("watching");
+    assert_eq!(said.matches(',').count(), 2 * PAIRS, "{said}");
+    process.signal(Signal::INT);
+    process.wait(SOON).ok();
 }
 
 /// Links go with it; filters of clsact would not, and it is asked to end in no other way.

@@ -22,7 +22,12 @@ use nix::sys::socket::{
 };
 
 use super::NAME;
-use crate::{error::Error, escape::printable, host::owners, source::kernel::Interface};
+use crate::{
+    error::Error,
+    escape::printable,
+    host::owners,
+    source::kernel::{Interface, InterfaceId},
+};
 
 /// CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN: without any of them nobody watches (`linux/capability.h`).
 const CAPABILITIES: u64 = 1 << 39 | 1 << 12 | 1 << 21;
@@ -32,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The interfaces that this process has claimed.
 #[derive(Debug, Default)]
-pub struct Claims(BTreeMap<u32, UnixListener>);
+pub struct Claims(BTreeMap<InterfaceId, UnixListener>);
 
 /// Who has a claim.
 struct Holder {
@@ -42,21 +47,21 @@ struct Holder {
 }
 
 impl Claims {
-    /// Claims `interface`, if it is not claimed yet.
+    /// Claims `interface`, if it is not claimed yet: one of this thread's network namespace.
     ///
     /// # Errors
     ///
     /// When another process has it.
     pub fn claim(&mut self, interface: &Interface) -> Result<(), Error> {
         let name = format!("ftpwatch/{}", interface.index);
-        if self.0.contains_key(&interface.index) {
+        if self.0.contains_key(&interface.id()) {
             return Ok(());
         }
         let bound =
             SocketAddr::from_abstract_name(&name).and_then(|at| UnixListener::bind_addr(&at));
         match bound {
             Ok(listener) => {
-                self.0.insert(interface.index, listener);
+                self.0.insert(interface.id(), listener);
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => match holder(&name) {
@@ -74,9 +79,9 @@ impl Claims {
         }
     }
 
-    /// Lets go of the interface with this index.
-    pub fn release(&mut self, index: u32) {
-        self.0.remove(&index);
+    /// Lets go of an interface.
+    pub fn release(&mut self, interface: InterfaceId) {
+        self.0.remove(&interface);
     }
 }
 

@@ -113,22 +113,36 @@ const ALLOWED_TOO: [i64; 9] = [
 #[cfg(not(target_arch = "x86_64"))]
 const ALLOWED_TOO: [i64; 0] = [];
 
-/// What the attacher has no business with.
-const REFUSED: [i64; 16] = [
+/// What the attacher has no business with. `setns` is further below.
+const REFUSED: [i64; 30] = [
+    libc::SYS_chroot,
     libc::SYS_delete_module,
     libc::SYS_execve,
     libc::SYS_execveat,
+    libc::SYS_fanotify_init,
     libc::SYS_finit_module,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fsopen,
+    libc::SYS_fspick,
     libc::SYS_init_module,
     libc::SYS_kexec_load,
     libc::SYS_keyctl,
     libc::SYS_mount,
+    libc::SYS_mount_setattr,
     libc::SYS_move_mount,
+    libc::SYS_open_by_handle_at,
+    libc::SYS_open_tree,
     libc::SYS_pidfd_getfd,
     libc::SYS_pivot_root,
     libc::SYS_process_vm_readv,
     libc::SYS_process_vm_writev,
     libc::SYS_ptrace,
+    libc::SYS_quotactl,
+    libc::SYS_setdomainname,
+    libc::SYS_sethostname,
+    libc::SYS_swapoff,
+    libc::SYS_swapon,
     libc::SYS_umount2,
     libc::SYS_unshare,
 ];
@@ -161,10 +175,10 @@ pub fn allow_the_watchers() -> Result<(), String> {
 }
 
 /// What nobody may want of the attacher is refused, with EPERM.
-pub fn refuse_the_attachers() -> Result<(), String> {
-    let rules = REFUSED.iter().map(|&call| (call, Vec::new())).collect();
+pub fn refuse_the_attachers(other_namespaces: bool) -> Result<(), String> {
     let refused = SeccompAction::Errno(libc::EPERM.cast_unsigned());
-    compile(rules, SeccompAction::Allow, refused)
+    attachers(other_namespaces)
+        .and_then(|rules| compile(rules, SeccompAction::Allow, refused))
         .map_err(seccompiler::Error::from)
         .and_then(|filter| apply_filter(&filter))
         .map_err(|error| error.to_string())
@@ -177,6 +191,20 @@ fn compile(
 ) -> Result<BpfProgram, BackendError> {
     let target = TargetArch::try_from(ARCH)?;
     SeccompFilter::new(rules, otherwise, matched, target)?.try_into()
+}
+
+fn attachers(other_namespaces: bool) -> Result<Rules, BackendError> {
+    let mut rules: Rules = REFUSED.iter().map(|&call| (call, Vec::new())).collect();
+    let network = u64::from(libc::CLONE_NEWNET.cast_unsigned());
+    // Other namespaces than those of networks.
+    let others = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, network)?;
+    let refused = if other_namespaces {
+        vec![SeccompRule::new(vec![others])?]
+    } else {
+        Vec::new()
+    };
+    rules.insert(libc::SYS_setns, refused);
+    Ok(rules)
 }
 
 fn watchers() -> Result<Rules, BackendError> {

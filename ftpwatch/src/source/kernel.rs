@@ -32,7 +32,7 @@ use libraries::{Libraries, News, Wanted};
 use pin::{Memory, Pins};
 
 pub use attach::{Attacher, Hook, programs};
-pub use interface::{Host, Interface, host};
+pub use interface::{Host, Interface, InterfaceId, host, is_name_of};
 pub(crate) use load::root_cause;
 pub use load::{Room, Settings, load as load_object};
 pub use selftest::Failure;
@@ -164,7 +164,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// Attaches the programs to `interface`.
+    /// Attaches the programs to `interface`, which is one of this thread's network namespace.
     ///
     /// # Errors
     ///
@@ -173,9 +173,9 @@ impl Kernel {
         self.attacher.attach(&mut self.ebpf, interface)
     }
 
-    /// Lets an interface go that went away, or that is not wanted any more.
-    pub fn detach(&mut self, index: u32) {
-        self.attacher.detach(&mut self.ebpf, index);
+    /// Lets an interface go that went away, or that is not wanted any more. It is one of this thread's network namespace.
+    pub fn detach(&mut self, interface: InterfaceId) {
+        self.attacher.detach(&mut self.ebpf, interface);
     }
 
     /// Why TLS cannot be heard, where it was to be.

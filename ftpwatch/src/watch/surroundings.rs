@@ -3,23 +3,17 @@
 
 use std::{
     io,
-    os::{fd::AsRawFd as _, unix::net},
+    os::{fd::OwnedFd, unix::net},
+    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
-use nix::{
-    libc,
-    sys::socket::{AddressFamily, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, socket},
-};
 use tokio::net::UnixDatagram;
 
 /// How often, where the kernel does not say.
 const SAFETY_NET: Duration = Duration::from_secs(60);
 
-/// Interfaces, and addresses of either family.
-const GROUPS: i32 = libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR;
-
-/// Listens to what the kernel says of interfaces.
+/// Listens to what the kernel says of the interfaces of one network namespace.
 pub struct Surroundings {
     /// A socket is a socket: what comes is thrown away, and only that it came matters.
     news: Option<UnixDatagram>,
@@ -27,24 +21,27 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// Begins to listen. Without such a socket, it is always time to look.
-    pub fn listen() -> Self {
+    /// Begins to listen to a socket of [`netlink::news`](crate::source::kernel::netlink::news). Without one, it is always
+    /// time to look.
+    pub fn listen(news: Option<OwnedFd>) -> Self {
+        let news = news.map(net::UnixDatagram::from);
         Self {
-            news: open().ok(),
+            news: news.and_then(|news| UnixDatagram::from_std(news).ok()),
             looked: None,
         }
     }
 
     /// Waits until something has changed.
-    pub async fn changed(&mut self) {
+    pub fn poll_changed(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(news) = &self.news else {
-            return std::future::pending().await;
+            return Poll::Pending;
         };
         // That it fails means that there was more than it has room for, or that there is nothing to wait for.
-        if news.readable().await.is_err() {
+        if ready!(news.poll_recv_ready(context)).is_err() {
             self.news = None;
         }
         self.looked = None;
+        Poll::Ready(())
     }
 
     /// Whether it is time to look; then somebody does.
@@ -79,19 +76,4 @@ fn drain(news: &UnixDatagram) -> bool {
             Err(_) => return true,
         }
     }
-}
-
-fn open() -> io::Result<UnixDatagram> {
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let socket = socket(
-        AddressFamily::Netlink,
-        SockType::Datagram,
-        flags,
-        SockProtocol::NetlinkRoute,
-    )?;
-    bind(
-        socket.as_raw_fd(),
-        &NetlinkAddr::new(0, GROUPS.cast_unsigned()),
-    )?;
-    UnixDatagram::from_std(net::UnixDatagram::from(socket))
 }

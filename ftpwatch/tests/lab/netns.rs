@@ -34,18 +34,34 @@ impl Namespace {
         if namespace.path().exists() {
             remove(&namespace.name); // of an earlier process with this number
         }
+        namespace.make();
+        namespace
+    }
+
+    fn make(&self) {
         // The first `ip netns add` of a machine mounts the folder, which two must not do at once.
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let guard = ONE_AT_A_TIME.lock();
-        process::run(
-            Command::new("ip").args(["netns", "add", &namespace.name]),
-            "",
-        );
+        process::run(Command::new("ip").args(["netns", "add", &self.name]), "");
         drop(guard);
         // Addresses are used at once, and nobody else is there to have them.
-        namespace.sysctl("net/ipv6/conf/default/accept_dad", "0");
-        namespace.ip("link set lo up");
-        namespace
+        self.sysctl("net/ipv6/conf/default/accept_dad", "0");
+        self.ip("link set lo up");
+    }
+
+    /// Takes its name away, and ends the processes in it: who holds on to it keeps it there, nameless.
+    pub fn remove(&self) {
+        remove(&self.name);
+    }
+
+    /// Makes another one of the same name.
+    pub fn make_again(&self) {
+        self.make();
+    }
+
+    /// Whether there is an interface of this name.
+    pub fn has(&self, interface: &str) -> bool {
+        self.enter(|| nix::net::if_::if_nametoindex(interface).is_ok())
     }
 
     pub fn name(&self) -> &str {

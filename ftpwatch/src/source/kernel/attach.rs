@@ -15,14 +15,14 @@ use ftpwatch_common::packet::Link;
 use nix::errno::Errno;
 
 use super::{
-    Interface,
+    Interface, InterfaceId,
     load::root_cause,
     pin::{
         Pins,
         links::{Links, Name},
     },
 };
-use crate::error::Error;
+use crate::{error::Error, escape::printable};
 
 /// How an interface is watched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -75,7 +75,7 @@ const fn program_for(link: Link) -> &'static str {
 pub struct Attacher {
     hook: Hook,
     pins: Option<Pins>,
-    attached: BTreeMap<u32, Attached>,
+    attached: BTreeMap<InterfaceId, Attached>,
 }
 
 const ETHERNET: &str = "ftpwatch_ether";
@@ -96,17 +96,17 @@ impl Attacher {
         }
     }
 
-    /// Indexes of the interfaces that are watched.
+    /// The interfaces that are watched.
     #[must_use]
-    pub fn indexes(&self) -> Vec<u32> {
+    pub fn interfaces(&self) -> Vec<InterfaceId> {
         self.attached.keys().copied().collect()
     }
 
-    /// The hook of the interface with this index.
+    /// The hook of an interface.
     #[must_use]
-    pub fn hook_of(&self, index: u32) -> &'static str {
+    pub fn hook_of(&self, interface: InterfaceId) -> &'static str {
         self.attached
-            .get(&index)
+            .get(&interface)
             .map_or("none", |attached| attached.hook)
     }
 
@@ -123,7 +123,8 @@ impl Attacher {
     /// Lets go of what an earlier process attached elsewhere.
     pub fn release_others(&self) {
         if let Some(links) = self.links() {
-            links.retain_interfaces(&self.indexes());
+            let indexes: Vec<u32> = self.attached.keys().map(|id| id.index).collect();
+            links.retain_interfaces(&indexes);
         }
     }
 
@@ -145,7 +146,7 @@ impl Attacher {
                 // Another hook than before. For a moment packets are seen twice, which the engine takes for once.
                 links.retain(interface.index, &attached.pinned);
             }
-            self.attached.insert(interface.index, attached);
+            self.attached.insert(interface.id(), attached);
         }
         done
     }
@@ -175,9 +176,9 @@ impl Attacher {
         Ok(())
     }
 
-    /// Lets go of the interface with this index.
-    pub(super) fn detach(&mut self, ebpf: &mut Ebpf, index: u32) {
-        if let Some(attached) = self.attached.remove(&index) {
+    /// Lets go of an interface.
+    pub(super) fn detach(&mut self, ebpf: &mut Ebpf, interface: InterfaceId) {
+        if let Some(attached) = self.attached.remove(&interface) {
             release(ebpf, attached, self.links());
         }
     }
@@ -190,7 +191,7 @@ fn attach_xdp(
     attached: &mut Attached,
     links: Option<&Links>,
 ) -> Result<bool, Error> {
-    let name = &interface.name;
+    let name = &printable(interface.name.as_bytes());
     if interface.link != Link::Ethernet {
         eprintln!(
             "ftpwatch: {name} has no Ethernet headers; watching it through tc instead of XDP"
@@ -233,9 +234,9 @@ fn attach_tc(
     direction: TcAttachType,
     links: Option<&Links>,
 ) -> Result<Hook, Error> {
-    let name = &interface.name;
+    let name = &printable(interface.name.as_bytes());
     let program: &mut SchedClassifier = program(ebpf, attached.program)?;
-    let index = interface.index;
+    let (device, index) = (interface.device(), interface.index);
     if hook != Hook::Clsact {
         if let Some(name) = links.and_then(|links| links.replace_tcx(program, index, direction)) {
             attached.pinned.push(name);
@@ -243,7 +244,7 @@ fn attach_tc(
         }
         // At the head of the chain, so that no other program's verdict keeps packets away.
         let options = TcAttachOptions::TcxOrder(LinkOrder::first());
-        match program.attach_with_options(name, direction, options) {
+        match program.attach_with_options(device, direction, options) {
             Ok(link) => {
                 match links {
                     Some(links) => {
@@ -259,22 +260,22 @@ fn attach_tc(
             Err(error) => return Err(attach_error(name, "tcx", &error)),
         }
     }
-    match tc::qdisc_add_clsact(name) {
+    match tc::qdisc_add_clsact(device) {
         Ok(()) => {}
         Err(error) if os_error(&error) == Some(Errno::EEXIST) => {}
         Err(error) => return Err(attach_error(name, "clsact", &error.into())),
     }
     if let Some(name) =
-        links.and_then(|links| links.replace_clsact(program, name, index, direction))
+        links.and_then(|links| links.replace_clsact(program, device, index, direction))
     {
         attached.pinned.push(name);
         return Ok(Hook::Clsact);
     }
     // Filters outlive a process that was killed. Not finding any is the usual case.
-    let _ = tc::qdisc_detach_program(name, direction, attached.program);
+    let _ = tc::qdisc_detach_program(device, direction, attached.program);
     let options = TcAttachOptions::Netlink(NlOptions::default());
     let link = program
-        .attach_with_options(name, direction, options)
+        .attach_with_options(device, direction, options)
         .map_err(|error| attach_error(name, "clsact", &error))?;
     match links {
         Some(links) => {

@@ -8,6 +8,7 @@ use std::{
 
 use ftpwatch_common::packet::Link;
 use nix::ifaddrs::getifaddrs;
+use serde::{Deserialize, Serialize};
 
 use super::netlink::{self, LinkFacts};
 use crate::error::Error;
@@ -15,14 +16,26 @@ use crate::error::Error;
 /// ARPHRD_ETHER and ARPHRD_LOOPBACK (`linux/if_arp.h`): the kernel hands out both with Ethernet headers.
 const ETHERNET: [u16; 2] = [1, 772];
 
+/// Which interface it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct InterfaceId {
+    /// The network namespace: 0 is this process's own, 1 the first of `--netns`, and so on.
+    pub namespace: usize,
+    /// Its index there, which is never used again while the namespace is there.
+    pub index: u32,
+}
+
 /// An interface.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interface {
-    /// Its name.
+    /// Its name; in another namespace than this process's own that namespace's before it, as in `blue/eth0`.
     pub name: String,
-    /// Its index, which is never used again while the host runs.
+    /// The network namespace that it is in: see [`InterfaceId`].
+    pub namespace: usize,
+    /// Its index.
     pub index: u32,
     /// What its packets begin with.
+    #[serde(with = "LinkOf")]
     pub link: Link,
     /// It is up.
     pub up: bool,
@@ -32,8 +45,49 @@ pub struct Interface {
     pub loopback: bool,
 }
 
-/// What this host has.
-#[derive(Clone, Debug, Default)]
+impl Interface {
+    /// Which one it is.
+    #[must_use]
+    pub const fn id(&self) -> InterfaceId {
+        InterfaceId {
+            namespace: self.namespace,
+            index: self.index,
+        }
+    }
+
+    /// Its name inside of its namespace. No interface has a slash in it.
+    #[must_use]
+    pub fn device(&self) -> &str {
+        device(&self.name)
+    }
+
+    /// Whether one of `names` is its own, with or without the namespace's before it.
+    #[must_use]
+    pub fn is_among(&self, names: &[String]) -> bool {
+        names.iter().any(|name| is_name_of(name, &self.name))
+    }
+}
+
+/// Whether `name`, on the command line, means the interface that is shown as `shown`.
+#[must_use]
+pub fn is_name_of(name: &str, shown: &str) -> bool {
+    name == shown || name == device(shown)
+}
+
+fn device(shown: &str) -> &str {
+    shown.rsplit_once('/').map_or(shown, |(_, device)| device)
+}
+
+/// [`Link`], which knows nothing of serde, on its way.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Link")]
+enum LinkOf {
+    Ethernet,
+    Ip,
+}
+
+/// What this host has, or one network namespace of it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Host {
     /// All interfaces, by name.
     pub interfaces: BTreeMap<String, Interface>,
@@ -41,7 +95,23 @@ pub struct Host {
     pub addresses: HashSet<IpAddr>,
 }
 
-/// Asks the kernel what this host has.
+impl Host {
+    /// What the network namespace `number` has, which is called `name`.
+    #[must_use]
+    pub fn of_namespace(self, number: usize, name: &str) -> Self {
+        let interfaces = self.interfaces.into_values().map(|interface| Interface {
+            name: format!("{name}/{}", interface.name),
+            namespace: number,
+            ..interface
+        });
+        Self {
+            interfaces: interfaces.map(|i| (i.name.clone(), i)).collect(),
+            ..self
+        }
+    }
+}
+
+/// Asks the kernel what this thread's network namespace has.
 ///
 /// # Errors
 ///
@@ -70,6 +140,7 @@ pub fn host() -> Result<Host, Error> {
 fn interface(link: LinkFacts) -> Interface {
     Interface {
         name: link.name,
+        namespace: 0,
         index: link.index,
         link: if ETHERNET.contains(&link.kind_of_header) {
             Link::Ethernet

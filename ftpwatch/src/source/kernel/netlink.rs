@@ -1,6 +1,9 @@
 //! Questions to the kernel over rtnetlink: links, and filters on them. They are read-only and need no privilege.
 
-use std::io;
+use std::{
+    io,
+    os::fd::{AsRawFd as _, OwnedFd},
+};
 
 use netlink_packet_core::{
     NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
@@ -11,6 +14,13 @@ use netlink_packet_route::{
     tc::{TcAttribute, TcFilterBpfOption, TcHandle, TcMessage, TcOption},
 };
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use nix::{
+    libc,
+    sys::socket::{AddressFamily, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, socket},
+};
+
+/// Of what news are: interfaces, and addresses of either family.
+const GROUPS: i32 = libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR;
 
 /// The parents of clsact's filters (TC_H_MIN_INGRESS and TC_H_MIN_EGRESS in `linux/pkt_sched.h`).
 const PARENTS: [(&str, u16); 2] = [("ingress", 0xfff2), ("egress", 0xfff3)];
@@ -47,6 +57,23 @@ pub struct Filter {
     pub direction: &'static str,
     /// The name that it was given; empty where none was.
     pub name: String,
+}
+
+/// A socket that says when interfaces or addresses of this thread's network namespace change, and does not block.
+///
+/// # Errors
+///
+/// When there is none to be had.
+pub fn news() -> io::Result<OwnedFd> {
+    let socket = socket(
+        AddressFamily::Netlink,
+        SockType::Datagram,
+        SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
+        SockProtocol::NetlinkRoute,
+    )?;
+    let groups = NetlinkAddr::new(0, GROUPS.cast_unsigned());
+    bind(socket.as_raw_fd(), &groups)?;
+    Ok(socket)
 }
 
 /// All links.
