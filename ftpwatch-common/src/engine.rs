@@ -17,6 +17,7 @@ use crate::{
     endpoint::{Endpoint, GiveUp},
     packet::{Bytes, Icmp, Rejection, Segment, flag},
     record::{Line, Session},
+    tls::Object,
     window::Window,
 };
 
@@ -132,6 +133,8 @@ pub trait Store: Ports {
     /// Forgets the key.
     fn remove_index(&self, key: &IndexKey);
 
+    /// Whether what is said through `object` is heard. What was said in an earlier run of the probes is lost.
+    fn hears(&self, object: &Object) -> bool;
     /// Whether these two hosts have a control connection that is encrypted.
     fn is_blind(&self, pair: &Pair) -> bool;
     /// Changes how many encrypted control connections these two hosts have.

@@ -43,7 +43,7 @@ use crate::{
     },
     tracker::{Event, Tracker},
 };
-use ftpwatch_common::engine::Request;
+use ftpwatch_common::{control::READ, engine::Request};
 use interfaces::Interfaces;
 use ledger::Keeper;
 use libraries::Libraries;
@@ -273,12 +273,24 @@ impl<'a> Watch<'a> {
         };
         if watch.keeper.is_some() {
             watch.reconcile();
+            watch.note_unheard();
         }
         watch.test_itself();
         watch.publish();
         give_back();
         watch.say_ready()?;
         Ok(watch)
+    }
+
+    /// The probes of the earlier process went with it: what servers said in TLS since then was not heard.
+    fn note_unheard(&mut self) {
+        let controls = self.kernel.truth().controls();
+        let unheard = controls.iter().filter(|control| control.blind == READ);
+        let unheard = unheard.filter(|control| control.ended_at == 0).count();
+        if unheard > 0 {
+            self.losses.note_unheard(unheard);
+            self.tracker.miss(monotonic_now(), self.kernel.truth());
+        }
     }
 
     fn say_ready(&mut self) -> Result<(), Error> {
@@ -614,8 +626,9 @@ impl<'a> Watch<'a> {
         // A closed standard error is no reason to fail.
         let _ = writeln!(
             io::stderr(),
-            "{}{}state: {health}",
+            "{}{}{}state: {health}",
             self.output.summary(books, &counters, self.losses.others()),
+            self.libraries.advice(books.blind),
             told(&self.sums, self.options.verbose > 0),
         );
         let bounded = self.options.count.is_some() || self.options.for_.is_some();

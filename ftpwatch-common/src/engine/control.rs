@@ -11,10 +11,10 @@ use self::{
     reply::Replies,
     session::{Greeting, ends_line, greeting, is_another, see_again},
 };
-use super::{Found, Interest, Payload, Said, Scene, Store};
+use super::{Found, Interest, Payload, Said, Scene, Store, tls::lose as lose_sight};
 use crate::{
     command::CommandDecoder,
-    control::{Arrival, Control, Queue},
+    control::{Arrival, Control, Queue, READ},
     counter::Counter,
     endpoint::{GiveUp, missed},
     packet::{Segment, flag},
@@ -182,6 +182,9 @@ fn from_server<P: Payload, S: Store>(
     if segment.has(flag::ACK) && control.from_client.acknowledged(segment.acknowledgement) {
         lose(store, control, missed::COMMANDS);
         control.command = CommandDecoder::START;
+    }
+    if control.blind == READ && !store.hears(&control.object) {
+        lose_sight(store, control);
     }
     // The reply to AUTH may come again, and is in clear text.
     if control.blind != 0

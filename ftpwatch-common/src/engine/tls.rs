@@ -47,8 +47,6 @@ pub trait Overhear: Store {
     fn call(&self) -> Option<Self::CallRef<'_>>;
     /// What is said through `object`.
     fn conversation(&self, object: &Object) -> Option<Self::ConversationRef<'_>>;
-    /// Whether it was heard of since the probes are there. What was said before that is lost.
-    fn is_of_this_run(&self, object: &Object) -> bool;
     /// [`hear`], until it returns `false`. In the kernel a loop.
     fn hear_all(&self, control: &mut Control, sequence: u32, replies: bool);
 }
@@ -86,12 +84,10 @@ pub fn listen<S: Overhear>(store: &S, scene: &mut Scene, from_server: bool) {
     let replies = from_server && is_fresh(&control, segment);
     let sequence = segment.sequence.wrapping_add(segment.length);
     store.hear_all(&mut control, sequence, replies);
-    let lost = match store.conversation(&control.object) {
-        Some(conversation) => conversation.lost != 0 || conversation.owner != control.fingerprint,
-        // The server is done with the object: nothing more is said.
-        None => !store.is_of_this_run(&control.object),
-    };
-    if lost {
+    // Where there is none, the server is done with the object: nothing more is said.
+    if let Some(conversation) = store.conversation(&control.object)
+        && (conversation.lost != 0 || conversation.owner != control.fingerprint)
+    {
         lose(store, &mut control);
     }
 }
@@ -203,7 +199,7 @@ fn copy(from: &ReplyDecoder, to: &mut ReplyDecoder) {
 
 /// The control connection cannot be read any more after all.
 #[inline(always)]
-fn lose<S: Overhear>(store: &S, control: &mut Control) {
+pub(super) fn lose<S: Store>(store: &S, control: &mut Control) {
     store.count(Counter::TlsLost);
     control.object = Object::NONE;
     go_blind(store, control);

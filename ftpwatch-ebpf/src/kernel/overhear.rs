@@ -13,7 +13,7 @@ use ftpwatch_common::{
 };
 
 use super::{
-    maps::{TLS_CALLS, TLS_CONVERSATIONS, tls_run},
+    maps::{TLS_CALLS, TLS_CONVERSATIONS},
     store::Maps,
 };
 
@@ -52,11 +52,6 @@ impl Overhear for Maps {
     #[inline(always)]
     fn conversation(&self, object: &Object) -> Option<Entry<Conversation>> {
         TLS_CONVERSATIONS.get_ptr_mut(object).map(Entry)
-    }
-
-    #[inline(always)]
-    fn is_of_this_run(&self, object: &Object) -> bool {
-        object.process >> 32 == u64::from(tls_run())
     }
 
     #[inline(always)]

@@ -11,12 +11,16 @@ use ftpwatch_common::{
     endpoint::{Endpoint, GiveUp},
     engine::{Found, Said, Scene, Store},
     record::{Line, Session, Why},
+    tls::Object,
 };
 
 use super::{
     gate,
     lock::{Held, add},
-    maps::{BLIND, CONTROLS, ENDPOINTS, IDS, INDEX, NEWS, SCRATCH, SHARES, TALLY, endpoint_share},
+    maps::{
+        BLIND, CONTROLS, ENDPOINTS, IDS, INDEX, NEWS, SCRATCH, SHARES, TALLY, endpoint_share,
+        tls_run,
+    },
     news, outline,
     scan::scan_early,
     trace,
@@ -224,6 +228,11 @@ impl Store for Maps {
     fn remove_index(&self, key: &IndexKey) {
         // Failing means that it is gone already.
         let _ = INDEX.remove(key);
+    }
+
+    #[inline(always)]
+    fn hears(&self, object: &Object) -> bool {
+        object.process >> 32 == u64::from(tls_run())
     }
 
     #[inline(always)]

@@ -1,5 +1,6 @@
 //! Can this host be watched: kernel, rights, programs, hooks, memory.
 
+mod ftps;
 mod loading;
 
 use std::{fs, io};
@@ -27,6 +28,7 @@ pub fn checks(control_ports: &[u16], features: &Features) -> Vec<Check> {
     checks.push(memory::check());
     checks.push(btf());
     checks.push(bpffs());
+    checks.extend(ftps::check(control_ports, rights));
     checks
 }
 

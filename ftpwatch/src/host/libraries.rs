@@ -22,6 +22,19 @@ pub struct Library {
     pub process: owners::Process,
 }
 
+impl Library {
+    /// Whether it has the name of a TLS library: else it is an executable, which may have one in it.
+    #[must_use]
+    pub fn is_named_like_one(&self) -> bool {
+        let name = self.name.file_name().and_then(|name| name.to_str());
+        name.is_some_and(is_library)
+    }
+}
+
+fn is_library(name: &str) -> bool {
+    NAMES.iter().any(|word| name.starts_with(word))
+}
+
 /// Words in the names of files that are TLS libraries.
 const NAMES: [&str; 2] = ["libssl", "libgnutls"];
 
@@ -73,8 +86,7 @@ fn mapped_by(process: &owners::Process) -> Vec<Library> {
             let mapping = mapping(line)?;
             let own = process.executable.as_deref() == Some(mapping.name);
             let name = mapping.name.file_name()?.to_str()?;
-            let library = NAMES.iter().any(|word| name.starts_with(word));
-            if !(own || library) || !seen.insert(mapping.inode) {
+            if !(own || is_library(name)) || !seen.insert(mapping.inode) {
                 return None;
             }
             find(process, &mapping)

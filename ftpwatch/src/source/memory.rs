@@ -23,6 +23,7 @@ use ftpwatch_common::{
     engine::{self, Blindness, Found, Payload, Ports, Request, Said, Scene, Store, Visit},
     packet::{self, Bytes, Link, Segment, Skip},
     record::{Line, Record, Session},
+    tls::Object,
     window::{self, WINDOW_BYTES},
 };
 
@@ -350,6 +351,11 @@ impl Store for Memory {
 
     fn remove_index(&self, key: &IndexKey) {
         self.index.borrow_mut().remove(key);
+    }
+
+    /// Nothing is, where there are packets alone.
+    fn hears(&self, _: &Object) -> bool {
+        false
     }
 
     fn is_blind(&self, pair: &Pair) -> bool {

@@ -64,6 +64,20 @@ impl Libraries {
         self.looked = Some(Instant::now());
     }
 
+    /// What there is to say of so many sessions that could not be read.
+    #[must_use]
+    pub const fn advice(&self, unread: u64) -> &'static str {
+        match (unread, self.looked) {
+            (0, _) => "",
+            (_, None) => {
+                "  with --tls auto, on their server's own host, they are read: endpoints, outcomes and causes as of others\n"
+            }
+            (_, Some(_)) => {
+                "  --tls did not reach them: another host's, a library that is not probed, or one that does not send by itself\n"
+            }
+        }
+    }
+
     fn tell(&self, news: &News) {
         if self.verbose {
             for heard in &news.heard {

@@ -70,6 +70,8 @@ const COUNTED: [(Counter, &str, &str); 10] = [
     ),
 ];
 
+const TLS_LOST: usize = 8;
+
 /// Every word that a loss is reported as.
 pub const KINDS: [&str; COUNTED.len() + 8] = [
     COUNTED[0].1,
@@ -80,7 +82,7 @@ pub const KINDS: [&str; COUNTED.len() + 8] = [
     COUNTED[5].1,
     COUNTED[6].1,
     COUNTED[7].1,
-    COUNTED[8].1,
+    COUNTED[TLS_LOST].1,
     COUNTED[9].1,
     STRANGE_RECORDS,
     UNRETIRED,
@@ -204,6 +206,12 @@ impl Losses {
              then are not reported"
                 .into(),
         );
+    }
+
+    /// Sessions in TLS that were being read when an earlier process ended.
+    pub fn note_unheard(&mut self, count: usize) {
+        let (_, what, meaning) = COUNTED[TLS_LOST];
+        self.note(what, count as u64, meaning.into());
     }
 
     /// Endpoints had to make room for others.
