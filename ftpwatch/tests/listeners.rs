@@ -37,10 +37,6 @@ servers! {
 /// Two sessions at once, each with an endpoint that nobody connects to yet.
 #[track_caller]
 fn two_sessions(kind: Kind, family: Family) {
-    if !kind.is_here() {
-        eprintln!("{} is not here", kind.name());
-        return;
-    }
     let stage = Stage::with(kind, Fault::Nothing, family);
     let client = stage.client();
     let (mut one, mut other) = (client.log_in(), client.log_in());

@@ -111,10 +111,10 @@ fn all_connect(
     let Server::Vsftpd(server) = &stage.server else {
         unreachable!("a real server")
     };
-    let before = server.advertised();
+    let before = server.advertised().len();
     let watch = Watch::start(stage.namespace(at), at.interfaces(), hook, &[]);
     transfer();
-    let advertised = server.advertised() - before;
+    let advertised = server.advertised().len() - before;
     let report = watch.stop();
     assert_eq!(
         report.of_type("advertised").len(),

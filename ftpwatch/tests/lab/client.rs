@@ -250,7 +250,7 @@ fn without_names(command: &mut Command) -> &mut Command {
 }
 
 /// The interpreter itself: what is on the PATH may be a slow wrapper around it.
-fn python() -> &'static str {
+pub fn python() -> &'static str {
     static PYTHON: OnceLock<String> = OnceLock::new();
     PYTHON.get_or_init(|| {
         let output = Command::new("python3")

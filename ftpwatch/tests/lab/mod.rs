@@ -14,6 +14,7 @@ pub mod client;
 pub mod event;
 pub mod fault;
 pub mod frames;
+pub mod ftps;
 pub mod leftovers;
 pub mod netns;
 pub mod process;

@@ -1,10 +1,13 @@
 //! FTP servers: real vsftpd, and one that says what it is told to. More real ones are in server/daemons.rs.
 
 pub mod daemons;
+pub mod log;
+pub mod tls;
 
 use super::netns::{Namespace, stay_in};
 use super::process::Process;
 use super::{Directory, SOON, open_to_all, wait_until};
+use log::Log;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
@@ -12,6 +15,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+use tls::{Begins, IMPLICIT_PORT, Tls};
 
 pub const CONTROL_PORT: u16 = 21;
 
@@ -45,8 +49,10 @@ pub struct Setup {
     pub promiscuous: bool,
     /// How long it waits for a data connection once it was told what to transfer.
     pub patience: Option<Duration>,
-    /// It takes AUTH TLS, with a certificate that nobody knows. vsftpd alone.
-    pub tls: bool,
+    /// With a certificate that nobody knows.
+    pub tls: Option<Tls>,
+    /// What it advertises is one of these.
+    pub passive_ports: RangeInclusive<u16>,
 }
 
 impl Setup {
@@ -58,7 +64,8 @@ impl Setup {
             rate: None,
             promiscuous: false,
             patience: None,
-            tls: false,
+            tls: None,
+            passive_ports: PASSIVE_PORTS,
         }
     }
 
@@ -75,6 +82,14 @@ impl Setup {
             ..self
         }
     }
+
+    /// The port of its control connections.
+    pub fn port(&self) -> u16 {
+        match self.tls {
+            Some(tls) if tls.begins == Begins::Implicit => IMPLICIT_PORT,
+            _ => CONTROL_PORT,
+        }
+    }
 }
 
 /// A server; it ends with the value.
@@ -84,11 +99,23 @@ pub enum Server {
     Scripted(Scripted),
 }
 
+impl Server {
+    /// The endpoints that it advertised so far, by its own log.
+    pub fn advertised(&self) -> Vec<SocketAddr> {
+        match self {
+            Server::Vsftpd(server) => server.advertised(),
+            Server::Daemon(server) => server.advertised(),
+            Server::Scripted(_) => unreachable!("it keeps no log"),
+        }
+    }
+}
+
 pub struct Vsftpd {
     _process: Process,
     _secure_chroot: Directory,
     _files: Directory,
-    log: PathBuf,
+    log: Log,
+    address: IpAddr,
 }
 
 impl Vsftpd {
@@ -106,7 +133,9 @@ impl Vsftpd {
              nopriv_user=nobody\n\
              local_enable=NO\n\
              write_enable=NO\n\
-             listen_port={CONTROL_PORT}\n\
+             max_clients=0\n\
+             max_per_ip=0\n\
+             listen_port={}\n\
              connect_from_port_20=NO\n\
              pasv_min_port={}\n\
              pasv_max_port={}\n\
@@ -116,8 +145,9 @@ impl Vsftpd {
              anon_root={}\n\
              secure_chroot_dir={}\n\
              vsftpd_log_file={}\n",
-            PASSIVE_PORTS.start(),
-            PASSIVE_PORTS.end(),
+            setup.port(),
+            setup.passive_ports.start(),
+            setup.passive_ports.end(),
             home.display(),
             secure_chroot.path().display(),
             log.display(),
@@ -143,17 +173,19 @@ impl Vsftpd {
         if setup.promiscuous {
             set("pasv_promiscuous=YES".to_owned());
         }
-        if setup.tls {
-            let made = rcgen::generate_simple_self_signed([]).expect("a certificate");
-            let pem = format!("{}{}", made.signing_key.serialize_pem(), made.cert.pem());
-            let path = files.path().join("server.pem");
-            std::fs::write(&path, pem).expect("a certificate");
-            set(
-                "ssl_enable=YES\nallow_anon_ssl=YES\nrequire_ssl_reuse=NO\nssl_ciphers=HIGH"
-                    .to_owned(),
-            );
+        if let Some(tls) = setup.tls {
+            let yes = |wanted| if wanted { "YES" } else { "NO" };
+            set("ssl_enable=YES\nallow_anon_ssl=YES\nssl_ciphers=HIGH".to_owned());
             set("force_anon_logins_ssl=NO\nforce_anon_data_ssl=NO".to_owned());
-            set(format!("rsa_cert_file={}", path.display()));
+            set(format!("require_ssl_reuse={}", yes(tls.reuse_demanded)));
+            set(format!(
+                "implicit_ssl={}",
+                yes(tls.begins == Begins::Implicit)
+            ));
+            set(format!(
+                "rsa_cert_file={}",
+                tls::write_certificate(&files).display()
+            ));
         }
         let configuration = files.path().join("vsftpd.conf");
         std::fs::write(&configuration, settings).expect("vsftpd.conf");
@@ -164,22 +196,20 @@ impl Vsftpd {
         let mut process = Process::start(command.arg(&configuration));
         wait_until("vsftpd listens", SOON, || {
             assert!(!process.has_ended(), "vsftpd ended: {process}");
-            namespace.listens(&process, CONTROL_PORT).then_some(())
+            namespace.listens(&process, setup.port()).then_some(())
         });
         Vsftpd {
             _process: process,
             _secure_chroot: secure_chroot,
             _files: files,
-            log,
+            log: Log::File(log),
+            address: setup.listen[0],
         }
     }
 
-    /// How many replies with an endpoint (227 and 229) it sent, by its own log.
-    pub fn advertised(&self) -> usize {
-        let log = std::fs::read_to_string(&self.log).expect("vsftpd's log");
-        log.lines()
-            .filter(|line| line.contains("\"227 ") || line.contains("\"229 "))
-            .count()
+    /// The endpoints that it advertised so far, by its own log.
+    pub fn advertised(&self) -> Vec<SocketAddr> {
+        log::advertised(&self.log.text(), self.address)
     }
 }
 
@@ -240,6 +270,13 @@ impl Package {
             program,
             libraries: Vec::new(),
         }
+    }
+
+    /// A file of a package that was unpacked.
+    pub fn find_file(package: &str, path: &str) -> Option<PathBuf> {
+        let servers = std::env::var_os("FTPWATCH_SERVERS")?;
+        let file = Path::new(&servers).join(package).join(path);
+        file.is_file().then_some(file)
     }
 
     /// The folder of this name among the libraries that were unpacked with it.

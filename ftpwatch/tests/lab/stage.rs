@@ -4,6 +4,7 @@ use super::client::{Client, PATIENCE, Trust};
 use super::netns::Namespace;
 use super::process::Process;
 use super::server::daemons::Kind;
+use super::server::tls::{Begins, Tls};
 use super::server::{CONTROL_PORT, FILE, Passive, Scripted, Server, Setup, endpoint_reply};
 use super::topology::{Family, Layout, Topology};
 use std::net::SocketAddr;
@@ -114,7 +115,14 @@ impl Stage {
 
     /// vsftpd with nothing wrong, which takes AUTH TLS.
     pub fn with_tls() -> Self {
-        Stage::set_up(|_, plain| Setup { tls: true, ..plain })
+        let tls = Tls {
+            begins: Begins::Explicit,
+            reuse_demanded: false,
+        };
+        Stage::set_up(|_, plain| Setup {
+            tls: Some(tls),
+            ..plain
+        })
     }
 
     /// vsftpd with nothing wrong, set up in another way than servers come.

@@ -6,17 +6,25 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use super::apt::{self, System};
+use super::apt::{self, System, is_installed};
 use super::tools::on_path;
 use super::{cache, say};
 
-/// A package, and the program in it. A line more is a server more.
-const SERVERS: [(&str, &str); 5] = [
-    ("vsftpd", "usr/sbin/vsftpd"),
-    ("proftpd-core", "usr/sbin/proftpd"),
-    ("pure-ftpd", "usr/sbin/pure-ftpd"),
-    ("prometheus", "usr/bin/prometheus"),
-    ("rsyslog", "usr/sbin/rsyslogd"),
+/// A package, what is looked for in it, and what it needs besides libraries. A line more is a server more.
+const SERVERS: [(&str, &str, &[&str]); 7] = [
+    ("vsftpd", "usr/sbin/vsftpd", &[]),
+    ("proftpd-core", "usr/sbin/proftpd", &[]),
+    // ProFTPD's TLS.
+    ("proftpd-mod-crypto", "usr/lib/proftpd/mod_tls.so", &[]),
+    ("pure-ftpd", "usr/sbin/pure-ftpd", &[]),
+    // A library; this is the one program in it.
+    (
+        "python3-pyftpdlib",
+        "usr/bin/ftpbench",
+        &["python3-openssl"],
+    ),
+    ("prometheus", "usr/bin/prometheus", &[]),
+    ("rsyslog", "usr/sbin/rsyslogd", &[]),
 ];
 
 /// Where each lies in a directory of its package's name.
@@ -26,16 +34,16 @@ pub fn dir() -> Result<PathBuf> {
 
 /// Unpacks those that are missing.
 pub fn install() -> Result<()> {
-    for (package, path) in SERVERS {
+    let system = System::this();
+    for (package, path, needs) in SERVERS {
         let into = dir()?.join(package);
-        if starts(&into.join(path)) {
+        if starts(&into.join(path)) && (!system.has_apt || needs.iter().all(|n| is_installed(n))) {
             continue;
         }
         let program = path.rsplit('/').next().unwrap_or(path);
-        let system = System::this();
         if !system.has_apt {
-            // The tests look on the PATH too.
-            if on_path(program) {
+            // The tests look on the PATH too, and servers look for their modules.
+            if on_path(program) || program.ends_with(".so") {
                 continue;
             }
             bail!(
@@ -48,26 +56,25 @@ pub fn install() -> Result<()> {
             "a server of the tests; it is not started",
         );
         let depends = apt::unpack(package, &into)?;
-        let libraries: Vec<&str> = depends
+        let missing: Vec<&str> = depends
             .iter()
             .map(String::as_str)
-            .filter(|library| !apt::is_installed(library))
+            .chain(needs.iter().copied())
+            .filter(|needed| !is_installed(needed))
             .collect();
-        if !libraries.is_empty() {
-            say(
-                &libraries.join(", "),
-                &format!("{package} is linked with it"),
-            );
-            apt::install(&libraries)?;
+        if !missing.is_empty() {
+            say(&missing.join(", "), &format!("{package} needs it"));
+            apt::install(&missing)?;
         }
     }
     Ok(())
 }
 
-/// Whether it is there, with all the libraries it is linked with.
+/// Whether it is there, with all the libraries it is linked with. A script, of which ldd knows nothing, has none.
 fn starts(program: &Path) -> bool {
     program.exists()
-        && Command::new("ldd").arg(program).output().is_ok_and(|ldd| {
-            ldd.status.success() && !String::from_utf8_lossy(&ldd.stdout).contains("not found")
-        })
+        && Command::new("ldd")
+            .arg(program)
+            .output()
+            .is_ok_and(|ldd| !String::from_utf8_lossy(&ldd.stdout).contains("not found"))
 }
