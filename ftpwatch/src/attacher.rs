@@ -25,7 +25,6 @@ use nix::{
     },
     unistd::{ForkResult, Pid, dup2_stdin, dup2_stdout},
 };
-
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::{
