@@ -25,7 +25,6 @@ use nix::{
     },
     unistd::{ForkResult, Pid, dup2_stdin, dup2_stdout},
 };
-
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::{
@@ -43,7 +42,7 @@ use crate::{
 use claim::Claims;
 use message::{Failure, Pipe, Request};
 use namespaces::Namespaces;
-pub use namespaces::Seen;
+pub use namespaces::Presence;
 
 /// What the kernel calls it; there is room for so much.
 const NAME: &CStr = c"ftpwatch:attach";
@@ -155,8 +154,8 @@ impl Attacher {
     /// # Errors
     ///
     /// When there is none of that name, or it may not be entered, or the attacher has ended.
-    pub fn look(&mut self, namespace: usize) -> Result<Seen, Error> {
-        let seen: Result<Seen, Failure> = self.ask(&Request::Look { namespace })?;
+    pub fn look(&mut self, namespace: usize) -> Result<Presence, Error> {
+        let seen: Result<Presence, Failure> = self.ask(&Request::Look { namespace })?;
         Ok(seen?)
     }
 
@@ -327,7 +326,7 @@ fn serve(kernel: &mut Kernel, task: &Task<'_>, socket: UnixStream) -> Result<(),
             }
             Request::Look { namespace } => {
                 let seen = namespaces.look(namespace);
-                if matches!(seen, Ok(Seen::Gone)) {
+                if matches!(seen, Ok(Presence::Gone)) {
                     let mut all = kernel.attacher.interfaces();
                     all.retain(|interface| interface.namespace == namespace);
                     for interface in all {

@@ -35,7 +35,7 @@ const OWN: &str = "/proc/self/ns/net";
 
 /// What is found under the name of a namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Seen {
+pub enum Presence {
     /// The one that was there the last time.
     AsBefore,
     /// One that was not.
@@ -70,14 +70,18 @@ impl<'a> Namespaces<'a> {
         }
     }
 
-    /// Looks what is there under a name. What is [`Seen::Gone`] is to be released.
-    pub fn look(&mut self, number: usize) -> Result<Seen, Error> {
+    /// Looks what is there under a name. What is [`Presence::Gone`] is to be released.
+    pub fn look(&mut self, number: usize) -> Result<Presence, Error> {
         let name = self.name(number)?;
         let path = path(name);
         let there = identity(&path);
         if let Some(held) = self.held(number) {
             let same = there.is_ok_and(|there| there == held.identity);
-            return Ok(if same { Seen::AsBefore } else { Seen::Gone });
+            return Ok(if same {
+                Presence::AsBefore
+            } else {
+                Presence::Gone
+            });
         }
         let opened = there.and_then(|_| {
             let file = File::open(&path)?;
@@ -88,11 +92,11 @@ impl<'a> Namespaces<'a> {
         let own = self::identity(Path::new(OWN)).map_err(|error| cannot_find(OWN, &error))?;
         let mut known = self.held.iter().flatten().map(|held| held.identity);
         if identity == own || known.any(|known| known == identity) {
-            return Ok(Seen::Twin);
+            return Ok(Presence::Twin);
         }
         enter(&file, || ()).map_err(|error| cannot_enter(name, &error))?;
         self.held[number - 1] = Some(Held { file, identity });
-        Ok(Seen::New)
+        Ok(Presence::New)
     }
 
     /// Holds on to it no longer.

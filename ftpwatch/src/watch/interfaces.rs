@@ -9,7 +9,7 @@ use std::{
 
 use super::{Watch, surroundings::Surroundings};
 use crate::{
-    attacher::{Attacher, Seen, is_wanted},
+    attacher::{Attacher, Presence, is_wanted},
     cli::Run,
     clock::monotonic_now,
     error::Error,
@@ -53,11 +53,12 @@ impl Namespace {
     }
 
     /// What the attacher has `seen`.
-    fn seen(seen: Seen, number: usize, attacher: &mut Attacher) -> Self {
+    fn seen(seen: Presence, number: usize, attacher: &mut Attacher) -> Self {
         Self {
-            surroundings: (seen == Seen::New).then(|| Surroundings::listen(attacher.news(number))),
+            surroundings: (seen == Presence::New)
+                .then(|| Surroundings::listen(attacher.news(number))),
             host: Host::default(),
-            there: seen != Seen::Gone,
+            there: seen != Presence::Gone,
             complained: false,
         }
     }
@@ -156,13 +157,13 @@ impl Interfaces {
         let mut changed = false;
         for (number, one) in self.namespaces.iter_mut().enumerate().skip(1) {
             match attacher.look(number) {
-                Ok(seen @ (Seen::New | Seen::Gone)) => {
+                Ok(seen @ (Presence::New | Presence::Gone)) => {
                     *one = Namespace::seen(seen, number, attacher);
                     changed = true;
                 }
-                Ok(Seen::Twin) => one.there = true,
+                Ok(Presence::Twin) => one.there = true,
                 // What is not there had gone before. An attacher that has ended is told of by its signal.
-                Ok(Seen::AsBefore) | Err(_) => {}
+                Ok(Presence::AsBefore) | Err(_) => {}
             }
         }
         changed
