@@ -1,5 +1,5 @@
-//! FTPS: real servers and clients, with ftpwatch on the server's host. What cannot be read is said to be so, and nothing
-//! is made of it: no outcome, and no failure.
+//! FTPS: real servers and clients, with ftpwatch on the server's host. With `--tls auto` it is read as if it were in
+//! the clear. Else it is said that it cannot be read, and nothing is made of it: no outcome, and no failure.
 //!
 //! A row more is a line in ftps/ftps.txt. `FTPWATCH_FTPS_ROWS=works` plays the rows of one heading.
 
@@ -14,7 +14,11 @@ mod rows;
 
 use lab::Permit;
 use lab::watch::Report;
+use play::Stage;
 use rows::{Play, Row};
+
+/// What has ftpwatch read FTPS on its server's host.
+const READ: &[&str] = &["--tls", "auto"];
 
 /// Stages to a core: on many of them a client waits, and hardly anything happens.
 const STAGES: usize = 8;
@@ -43,9 +47,42 @@ fn assert_blind(row: &Row, report: &Report) {
     }
 }
 
+/// With `--tls auto`: every endpoint that the server's log names is told, and none that it does not; and what became of
+/// each.
+fn assert_read(row: &Row, stage: &Stage, report: &Report) {
+    for session in report.of_type("session") {
+        assert_eq!(session.text("/visibility"), "tls-read", "{}", session.json);
+    }
+    many::assert_same_endpoints(stage, report);
+    for event in report.of_type("outcome") {
+        let said = (event.text("/outcome"), event.text("/cause"));
+        assert_eq!(said, row.outcome(), "{}", event.json);
+    }
+    let transfers: Vec<_> = report
+        .of_type("transfer")
+        .iter()
+        .map(|event| event.number("/control_reply/code"))
+        .collect();
+    assert_eq!(transfers, row.failed_transfer());
+    for event_type in ["late", "loss"] {
+        let events = report.of_type(event_type);
+        assert!(events.is_empty(), "{events:#?}");
+    }
+}
+
 #[test]
 #[ignore = "needs root: cargo xtask test"]
 fn ftps_rows_are_blind() {
+    play_all(&[], |row, _, report| assert_blind(row, report));
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn ftps_rows_are_read() {
+    play_all(READ, assert_read);
+}
+
+fn play_all(options: &[&str], check: impl Fn(&Row, &Stage, &Report) + Sync) {
     Permit::allow(STAGES);
     let chosen = std::env::var("FTPWATCH_FTPS_ROWS").ok();
     let rows = rows::all();
@@ -55,8 +92,8 @@ fn ftps_rows_are_blind() {
             .filter(|row| chosen.as_ref().is_none_or(|name| row.is_of(name)))
             .map(|row| {
                 let thread = scope.spawn(|| {
-                    let (_stage, report) = play::play(row);
-                    assert_blind(row, &report);
+                    let (stage, report) = play::play(row, options);
+                    check(row, &stage, &report);
                 });
                 (row, thread)
             })

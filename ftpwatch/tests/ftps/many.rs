@@ -16,7 +16,12 @@ const CONNECTING: usize = 8;
 
 /// Plays that many: once all of them are open, each asks for an endpoint and fetches a file, while a transfer of
 /// another session goes on.
-pub fn play_many(kind: Kind, begins: Begins, version: Version) -> (Stage, super::Report) {
+pub fn play_many(
+    kind: Kind,
+    begins: Begins,
+    version: Version,
+    options: &[&str],
+) -> (Stage, super::Report) {
     let tls = Tls {
         begins,
         reuse_demanded: false,
@@ -25,7 +30,7 @@ pub fn play_many(kind: Kind, begins: Begins, version: Version) -> (Stage, super:
         passive_ports: 40_000..=41_999,
         ..plain
     });
-    let watch = stage.watch();
+    let watch = stage.watch(options);
     let open = || Secured::open(stage.client(), begins, Config::new(version, true)).log_in();
     let mut first = open();
     let endpoint = first.passive();
@@ -59,7 +64,7 @@ fn open_all<'a>(open: &(impl Fn() -> Secured<'a> + Sync)) -> Vec<Secured<'a>> {
 
 #[track_caller]
 fn assert_blind(kind: Kind, begins: Begins, version: Version) {
-    let (_stage, report) = play_many(kind, begins, version);
+    let (_stage, report) = play_many(kind, begins, version, &[]);
     let sessions = report.of_type("session");
     assert_eq!(sessions.len(), SESSIONS + 1);
     for session in sessions {
@@ -71,14 +76,66 @@ fn assert_blind(kind: Kind, begins: Begins, version: Version) {
     }
 }
 
+/// What was told to be advertised is what the server's log names, as often as it does.
+#[track_caller]
+pub fn assert_same_endpoints(stage: &Stage, report: &super::Report) {
+    let mut told: Vec<String> = report
+        .of_type("advertised")
+        .iter()
+        .map(|event| {
+            let port = event.number("/advertised/port").unwrap_or_default();
+            format!("{}:{port}", event.text("/advertised/ip"))
+        })
+        .collect();
+    let mut named: Vec<String> = stage
+        .server
+        .advertised()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    told.sort();
+    named.sort();
+    assert_eq!(told, named);
+}
+
+#[track_caller]
+fn assert_read(kind: Kind, begins: Begins, version: Version) {
+    let (stage, report) = play_many(kind, begins, version, super::READ);
+    assert_same_endpoints(&stage, &report);
+    let outcomes = report.of_type("outcome");
+    assert_eq!(outcomes.len(), SESSIONS + 1);
+    for outcome in outcomes {
+        assert_eq!(outcome.text("/outcome"), "connected", "{}", outcome.json);
+    }
+    for event_type in ["late", "transfer", "finding", "loss"] {
+        let events = report.of_type(event_type);
+        assert!(events.is_empty(), "{events:#?}");
+    }
+}
+
 macro_rules! tests {
-    ($($name:ident($kind:expr, $begins:expr, $version:expr);)*) => {$(
-        #[test]
-        #[ignore = "needs root: cargo xtask test"]
-        fn $name() {
-            assert_blind($kind, $begins, $version);
+    ($($name:ident($kind:expr, $begins:expr, $version:expr);)*) => {
+        mod blind {
+            use super::*;
+            $(
+                #[test]
+                #[ignore = "needs root: cargo xtask test"]
+                fn $name() {
+                    assert_blind($kind, $begins, $version);
+                }
+            )*
         }
-    )*};
+        mod read {
+            use super::*;
+            $(
+                #[test]
+                #[ignore = "needs root: cargo xtask test"]
+                fn $name() {
+                    assert_read($kind, $begins, $version);
+                }
+            )*
+        }
+    };
 }
 
 tests! {

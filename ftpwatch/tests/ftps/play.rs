@@ -51,9 +51,10 @@ impl Stage {
         }
     }
 
-    pub fn watch(&self) -> Watch<'_> {
+    pub fn watch(&self, options: &[&str]) -> Watch<'_> {
         let ports = format!("{CONTROL_PORT},{}", super::lab::server::tls::IMPLICIT_PORT);
-        Watch::start(&self.topology.server, &["s0"], Hook::Tcx, &["-p", &ports])
+        let options = [&["-p", &ports], options].concat();
+        Watch::start(&self.topology.server, &["s0"], Hook::Tcx, &options)
     }
 
     /// Logs in, and out again: the way to the server and back is open. The client's port.
@@ -81,7 +82,7 @@ impl Stage {
 }
 
 /// Plays it; the server, and what was said.
-pub fn play(row: &Row) -> (Stage, Report) {
+pub fn play(row: &Row, options: &[&str]) -> (Stage, Report) {
     let tls = Tls {
         begins: row.begins,
         reuse_demanded: row.play.demands_reuse(),
@@ -89,7 +90,7 @@ pub fn play(row: &Row) -> (Stage, Report) {
     let fault = row.play.fault();
     let stage = Stage::set(row.kind, tls, |topology, _| fault.setup(topology, V4));
     fault.break_path(&stage.topology);
-    let watch = stage.watch();
+    let watch = stage.watch(options);
     play_client(row, &stage);
     let report = stage.finish(watch);
     (stage, report)

@@ -90,6 +90,26 @@ impl Row {
     pub fn is_of(&self, name: &str) -> bool {
         PLAYS.contains(&(name, self.play))
     }
+
+    /// What becomes of each endpoint, and why.
+    pub fn outcome(&self) -> (&'static str, &'static str) {
+        match self.play {
+            Play::PrivateAddress => ("no_syn", "private_address"),
+            Play::DroppedInFront => ("no_syn", "path_blocked"),
+            Play::DroppedOnHost => ("no_answer", "local_drop"),
+            // The connection is made before TLS begins on it.
+            Play::NotResumed | Play::Works | Play::Resumed | Play::Cleared => ("connected", ""),
+        }
+    }
+
+    /// The code of the reply that says that the transfer failed on a connection that was made.
+    pub fn failed_transfer(&self) -> Vec<Option<u64>> {
+        match (self.play, self.kind) {
+            (Play::NotResumed, Kind::Vsftpd) => vec![Some(522)],
+            (Play::NotResumed, _) => vec![Some(425)],
+            _ => vec![],
+        }
+    }
 }
 
 /// Reads the file.
