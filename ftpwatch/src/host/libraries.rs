@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    fs,
+    fs::{self, File},
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
@@ -10,10 +10,10 @@ use std::{
 use super::{owners, sockets};
 
 /// A file that may be a TLS library, or have one in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Library {
-    /// Where this process finds it.
-    pub path: PathBuf,
+    /// The file, open: who has it mapped may end at any time, and the way to it with it.
+    pub opened: File,
     /// What its user calls it.
     pub name: PathBuf,
     /// Device and inode.
@@ -120,10 +120,13 @@ fn find(process: &owners::Process, mapping: &Mapping<'_>) -> Option<Library> {
     [root, mapping.name.to_owned()]
         .into_iter()
         .find_map(|path| {
-            let there = fs::metadata(&path).ok()?;
-            (there.is_file() && there.ino() == mapping.inode).then(|| Library {
+            // A pipe that takes its place would be waited for.
+            let is_file = fs::metadata(&path).is_ok_and(|there| there.is_file());
+            let opened = is_file.then(|| File::open(&path))?.ok()?;
+            let there = opened.metadata().ok()?;
+            (there.ino() == mapping.inode).then(|| Library {
                 file: (there.dev(), there.ino()),
-                path,
+                opened,
                 name: mapping.name.to_owned(),
                 process: process.clone(),
             })

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs, io,
-    os::unix::fs::MetadataExt as _,
+    os::{fd::AsRawFd as _, unix::fs::MetadataExt as _},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -163,6 +163,8 @@ pub struct Libraries {
 struct Known {
     _links: Vec<UProbeLink>,
     seen: Instant,
+    /// It is a library, and could not be probed: that was said, and is tried again.
+    refused: bool,
 }
 
 impl Libraries {
@@ -189,7 +191,8 @@ impl Libraries {
                 library.process.name,
                 library.process.pid
             );
-            self.probe(ebpf, library.file, &library.path, &name, false, &mut news);
+            let path = format!("/proc/self/fd/{}", library.opened.as_raw_fd());
+            self.probe(ebpf, library.file, path.as_ref(), &name, false, &mut news);
         }
         self.known.retain(|_, known| known.seen.elapsed() < UNUSED);
         news
@@ -204,33 +207,43 @@ impl Libraries {
         named: bool,
         news: &mut News,
     ) {
+        let mut known_refused = false;
         if let Some(known) = self.known.get_mut(&file) {
             known.seen = Instant::now();
-            return;
+            known_refused = known.refused;
+            if !known_refused {
+                return;
+            }
         }
-        let links = match attach(ebpf, path) {
-            Ok(links) => {
-                news.heard.push(name.to_owned());
-                links
-            }
-            // An executable that has no library in it is nothing to speak of.
-            Err(Refusal::NotOne) if !named => Vec::new(),
-            Err(Refusal::NotOne) => {
-                news.refused.push(format!(
-                    "{name} has no SSL_write, SSL_read and SSL_free, and no gnutls_record_send, gnutls_record_recv and gnutls_deinit"
-                ));
-                Vec::new()
-            }
-            Err(Refusal::Other(why)) => {
+        let mut refused = false;
+        let links = attach(ebpf, path).unwrap_or_else(|refusal| {
+            let why = match refusal {
+                // An executable that has no library in it is nothing to speak of.
+                Refusal::NotOne if !named => return Vec::new(),
+                Refusal::NotOne => {
+                    "it has no SSL_write, SSL_read and SSL_free, and no gnutls_record_send, \
+                                    gnutls_record_recv and gnutls_deinit"
+                        .to_owned()
+                }
+                Refusal::Other(why) => {
+                    refused = true;
+                    why
+                }
+            };
+            if !known_refused {
                 news.refused.push(format!("{name} cannot be probed: {why}"));
-                Vec::new()
             }
-        };
+            Vec::new()
+        });
+        if !links.is_empty() {
+            news.heard.push(name.to_owned());
+        }
         self.known.insert(
             file,
             Known {
                 _links: links,
                 seen: Instant::now(),
+                refused,
             },
         );
     }
