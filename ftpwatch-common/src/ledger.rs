@@ -40,8 +40,11 @@ pub const LAYOUT: u64 = {
     hash
 };
 
-/// How many kinds of outcomes there may be, and of losses.
+/// How many kinds of outcomes there may be.
 pub const KINDS: usize = 16;
+
+/// How many kinds of losses there may be.
+pub const LOSSES: usize = 24;
 
 /// What was told of an endpoint, or that a control connection's end was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -122,7 +125,7 @@ pub struct Ledger {
     /// The kernel half's counters, as far as losses were told of.
     pub counters: [u64; COUNTERS],
     /// How much was lost, by kind.
-    pub losses: [u64; KINDS],
+    pub losses: [u64; LOSSES],
     /// What self-tests added to the kernel half's counters.
     pub tests: [u64; COUNTERS],
     /// When the books were last looked at.

@@ -23,7 +23,7 @@ use crate::{
     error::Error,
     host::{Listening, listeners_of},
     sandbox,
-    source::kernel::{Interface, Kernel, host, programs},
+    source::kernel::{Interface, Kernel, Seen, Way, host, programs},
     watch::give_back,
 };
 use claim::Claims;
@@ -118,6 +118,24 @@ impl Attacher {
     pub fn detach(&mut self, index: u32) -> Result<(), Error> {
         self.attached.remove(&index);
         self.ask(&Request::Detach { index })
+    }
+
+    /// Begins to count on an interface, unless that was begun, and tells what was seen since ([`Kernel::count`]).
+    ///
+    /// # Errors
+    ///
+    /// When the attacher has ended.
+    pub fn count(&mut self, index: u32) -> Result<Vec<(Way, Seen)>, Error> {
+        self.ask(&Request::Count { index })
+    }
+
+    /// Takes off what counts.
+    ///
+    /// # Errors
+    ///
+    /// When the attacher has ended.
+    pub fn stop_counting(&mut self) -> Result<(), Error> {
+        self.ask(&Request::StopCounting)
     }
 
     /// Lets go of what an earlier process attached elsewhere.
@@ -253,6 +271,12 @@ fn serve(
                 claims.release(index);
                 pipe.send(&())
             }
+            // Of an interface that is not watched nothing is told.
+            Request::Count { index } => pipe.send(&kernel.count(index)),
+            Request::StopCounting => {
+                kernel.stop_counting();
+                pipe.send(&())
+            }
             Request::ReleaseOthers => {
                 kernel.attacher.release_others();
                 pipe.send(&())
@@ -276,6 +300,7 @@ fn serve(
         }
     }
     // Links close with this process. Filters of clsact do not. What is pinned is there for the next.
+    kernel.stop_counting();
     if !kernel.attacher.is_pinned() {
         for index in kernel.attacher.indexes() {
             kernel.detach(index);

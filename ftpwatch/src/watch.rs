@@ -1,5 +1,6 @@
 //! `ftpwatch run`: news from the kernel, time, tracker, reports out.
 
+mod bypass;
 mod ledger;
 mod listeners;
 mod losses;
@@ -41,6 +42,7 @@ use crate::{
     },
     tracker::{Event, Tracker},
 };
+use bypass::Bypass;
 use ftpwatch_common::engine::Request;
 use ledger::Keeper;
 use listeners::{Listeners, has_moved_on};
@@ -154,6 +156,7 @@ struct Watch<'a> {
     running: BTreeSet<u32>,
     service: Service,
     self_test: SelfTest,
+    bypass: Bypass,
     metrics: Option<Metrics>,
     entries: Entries,
     started: Instant,
@@ -248,6 +251,7 @@ impl<'a> Watch<'a> {
             running: BTreeSet::new(),
             service: Service::of_environment(),
             self_test: SelfTest::default(),
+            bypass: Bypass::default(),
             metrics,
             entries: Entries::default(),
             started: Instant::now(),
@@ -295,6 +299,7 @@ impl<'a> Watch<'a> {
                 _ = tick.tick() => {
                     self.look_around();
                     self.test_itself_if_due();
+                    self.look_for_bypass();
                     self.audit();
                     let health = self.health();
                     self.service.say_alive(&self.reporter, self.tracker.books(), &health);
@@ -323,6 +328,7 @@ impl<'a> Watch<'a> {
             missing: named.iter().filter(|name| !watched.contains(name)).count(),
             lost: self.losses.lately(),
             failure: self.self_test.failure,
+            bypassed: self.bypass.found().cloned(),
             unbalanced: self.sums.iter().filter(|sum| !sum.holds).count(),
         }
     }
@@ -423,7 +429,7 @@ impl<'a> Watch<'a> {
         }
         let counters = self.kernel.truth().counters();
         let lost = self.losses.compare(&counters);
-        if lost.packets {
+        if lost.packets || self.bypass.found().is_some() {
             self.tracker.miss(monotonic_now(), self.kernel.truth());
         }
         self.tracker.note_untold(lost.untold);

@@ -20,6 +20,10 @@ pub enum Request {
     Attach { index: u32 },
     /// Let go of it.
     Detach { index: u32 },
+    /// Count beside the programs there, and tell what was seen.
+    Count { index: u32 },
+    /// Take off what counts.
+    StopCounting,
     /// Let go of what an earlier process attached elsewhere.
     ReleaseOthers,
     /// What the server of this control connection listens on.

@@ -1,6 +1,7 @@
 //! The live kernel: programs loaded and attached, news from the ring buffer, truth from the maps.
 
 mod attach;
+mod bypass;
 mod feature;
 mod interface;
 mod load;
@@ -30,6 +31,7 @@ use crate::{error::Error, tracker::Truth};
 use pin::{Memory, Pins};
 
 pub use attach::{Attacher, Hook, programs};
+pub use bypass::{Seen, Way};
 pub use interface::{Host, Interface, host};
 pub(crate) use load::root_cause;
 pub use load::{Room, Settings, load as load_object};
@@ -69,6 +71,7 @@ pub struct Kernel {
     control_port: Option<u16>,
     /// The control connection of the last self-test.
     own: u64,
+    counting: Option<bypass::Counting>,
     truth: Maps,
     ebpf: Ebpf,
 }
@@ -131,6 +134,7 @@ impl Kernel {
             taken: 0,
             control_port: settings.control_ports.first().copied(),
             own: 0,
+            counting: None,
             truth,
             ebpf,
         })
@@ -168,6 +172,7 @@ impl Kernel {
 
     /// Lets an interface go that went away, or that is not wanted any more.
     pub fn detach(&mut self, index: u32) {
+        self.stop_counting_on(index);
         self.attacher.detach(&mut self.ebpf, index);
     }
 
