@@ -242,7 +242,7 @@ mod tests {
         };
         assert_eq!(
             said(vitals, NOW),
-            "blind: none of the 5200 packets that came in on eth\\x1b0 in 5 s reached the hook: an XDP program in front, \
+            "blind: none of the 5200 packets that came in on eth\\u{1b}0 in 5 s reached the hook: an XDP program in front, \
              another filter, or an offload takes them"
         );
     }
