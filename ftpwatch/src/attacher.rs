@@ -33,7 +33,7 @@ use crate::{
     host::{Listening, listeners_of},
     sandbox,
     source::kernel::{
-        Host, Interface, InterfaceId, Kernel, is_name_of,
+        Host, Interface, InterfaceId, Kernel, Seen, Way, is_name_of,
         libraries::{News, Wanted},
         programs,
     },
@@ -173,6 +173,24 @@ impl Attacher {
     pub fn news(&mut self, namespace: usize) -> Option<OwnedFd> {
         let asked = self.pipe.send(&Request::News { namespace });
         asked.and_then(|()| self.pipe.receive_descriptor()).ok()?
+    }
+
+    /// Begins to count on an interface, unless that was begun, and tells what was seen since ([`Kernel::count`]).
+    ///
+    /// # Errors
+    ///
+    /// When the attacher has ended.
+    pub fn count(&mut self, interface: InterfaceId) -> Result<Vec<(Way, Seen)>, Error> {
+        self.ask(&Request::Count { interface })
+    }
+
+    /// Takes off what counts.
+    ///
+    /// # Errors
+    ///
+    /// When the attacher has ended.
+    pub fn stop_counting(&mut self) -> Result<(), Error> {
+        self.ask(&Request::StopCounting)
     }
 
     /// Lets go of what an earlier process attached elsewhere.
@@ -342,6 +360,12 @@ fn serve(kernel: &mut Kernel, task: &Task<'_>, socket: UnixStream) -> Result<(),
             Request::News { namespace } => {
                 pipe.send_descriptor(namespaces.news(namespace).as_ref())
             }
+            // Of an interface that is not watched nothing is told.
+            Request::Count { interface } => pipe.send(&count(kernel, &namespaces, interface)),
+            Request::StopCounting => {
+                stop_counting(kernel, &namespaces);
+                pipe.send(&())
+            }
             Request::ReleaseOthers => {
                 kernel.attacher.release_others();
                 pipe.send(&())
@@ -373,12 +397,33 @@ fn serve(kernel: &mut Kernel, task: &Task<'_>, socket: UnixStream) -> Result<(),
         }
     }
     // Links close with this process. Filters of clsact do not. What is pinned is there for the next.
+    stop_counting(kernel, &namespaces);
     if !kernel.attacher.is_pinned() {
         for interface in kernel.attacher.interfaces() {
             detach(kernel, &mut claims, &namespaces, interface);
         }
     }
     Ok(())
+}
+
+/// Counts on an interface: on one at a time.
+fn count(
+    kernel: &mut Kernel,
+    namespaces: &Namespaces<'_>,
+    interface: InterfaceId,
+) -> Vec<(Way, Seen)> {
+    if kernel.counting_on().is_some_and(|other| other != interface) {
+        stop_counting(kernel, namespaces);
+    }
+    let seen = namespaces.within(interface.namespace, || kernel.count(interface));
+    seen.unwrap_or_default()
+}
+
+/// Takes off what counts, in the namespace where it does. With one that is gone, it is.
+fn stop_counting(kernel: &mut Kernel, namespaces: &Namespaces<'_>) {
+    if let Some(interface) = kernel.counting_on() {
+        let _ = namespaces.within(interface.namespace, || kernel.stop_counting());
+    }
 }
 
 /// Makes a process of its own of what was a copy.

@@ -5,7 +5,10 @@ use std::{fmt, time::Duration};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::source::kernel::Failure;
+use crate::{
+    escape::printable,
+    source::kernel::{Failure, Way},
+};
 
 /// How long nobody may have looked for news before it counts as blindness: the loop looks once a second.
 pub const SILENCE: Duration = Duration::from_secs(10);
@@ -40,8 +43,43 @@ impl State {
     }
 }
 
+/// Packets that pass the hook by: of many, none reached it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bypassed {
+    /// The interface's name.
+    pub interface: String,
+    /// Which way they went.
+    pub way: Way,
+    /// How many.
+    pub packets: u64,
+    /// In how long.
+    pub time: Duration,
+}
+
+impl fmt::Display for Bypassed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (went, takers) = match self.way {
+            Way::In => (
+                "came in on",
+                "an XDP program in front, another filter, or an offload",
+            ),
+            Way::Out => (
+                "went out of",
+                "another filter, an offload, or a sender that goes past tc",
+            ),
+        };
+        write!(
+            f,
+            "none of the {} packets that {went} {} in {} s reached the hook: {takers} takes them",
+            self.packets,
+            printable(self.interface.as_bytes()),
+            self.time.as_secs()
+        )
+    }
+}
+
 /// What the state follows from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Vitals {
     /// How many interfaces are watched.
     pub interfaces: usize,
@@ -51,6 +89,8 @@ pub struct Vitals {
     pub lost: u64,
     /// Why the last self-test failed, if it did.
     pub failure: Option<Failure>,
+    /// What passes the hook by, if anything does.
+    pub bypassed: Option<Bypassed>,
     /// How many sums of the books do not hold.
     pub unbalanced: usize,
 }
@@ -68,7 +108,7 @@ impl Health {
     /// What `vitals` come to that were taken `silence` ago. The worst is said.
     #[must_use]
     pub fn judge(vitals: &Vitals, silence: Duration) -> Self {
-        let (state, reason) = match *vitals {
+        let (state, reason) = match vitals {
             _ if silence > SILENCE => (
                 State::Blind,
                 format!("nobody has looked for news for {} s", silence.as_secs()),
@@ -78,6 +118,10 @@ impl Health {
                 failure: Some(failure),
                 ..
             } => (State::Blind, format!("the self-test failed: {failure}")),
+            Vitals {
+                bypassed: Some(bypassed),
+                ..
+            } => (State::Blind, bypassed.to_string()),
             Vitals { missing: 1.., .. } => (
                 State::Degraded,
                 format!(
@@ -121,6 +165,7 @@ mod tests {
         missing: 0,
         lost: 0,
         failure: None,
+        bypassed: None,
         unbalanced: 0,
     };
 
@@ -167,6 +212,7 @@ mod tests {
             missing: 1,
             lost: 9,
             failure: None,
+            bypassed: None,
             unbalanced: 1,
         };
         assert_eq!(said(vitals, NOW), "blind: no interface is watched");
@@ -182,6 +228,25 @@ mod tests {
         assert_eq!(
             said(vitals, NOW),
             "blind: the self-test failed: ftpwatch_ether passes a 227 over"
+        );
+    }
+
+    #[test]
+    fn packets_that_pass_the_hook_by_are_blindness() {
+        let vitals = Vitals {
+            lost: 9,
+            bypassed: Some(Bypassed {
+                interface: "eth\u{1b}0".into(),
+                way: Way::In,
+                packets: 5_200,
+                time: Duration::from_millis(5_900),
+            }),
+            ..FINE
+        };
+        assert_eq!(
+            said(vitals, NOW),
+            "blind: none of the 5200 packets that came in on eth\\u{1b}0 in 5 s reached the hook: an XDP program in front, \
+             another filter, or an offload takes them"
         );
     }
 

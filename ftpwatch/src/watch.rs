@@ -1,5 +1,6 @@
 //! `ftpwatch run`: news from the kernel, time, tracker, reports out.
 
+mod bypass;
 mod interfaces;
 mod ledger;
 mod libraries;
@@ -43,6 +44,7 @@ use crate::{
     },
     tracker::{Event, Tracker},
 };
+use bypass::Bypass;
 use ftpwatch_common::{control::READ, engine::Request};
 use interfaces::Interfaces;
 use ledger::Keeper;
@@ -156,6 +158,7 @@ struct Watch<'a> {
     service: Service,
     self_test: SelfTest,
     libraries: Libraries,
+    bypass: Bypass,
     metrics: Option<Metrics>,
     entries: Entries,
     started: Instant,
@@ -265,6 +268,7 @@ impl<'a> Watch<'a> {
             service: Service::of_environment(),
             self_test: SelfTest::default(),
             libraries,
+            bypass: Bypass::default(),
             metrics,
             entries: Entries::default(),
             started: Instant::now(),
@@ -325,6 +329,7 @@ impl<'a> Watch<'a> {
                     self.look_around();
                     self.test_itself_if_due();
                     self.libraries.follow(&mut self.attacher);
+                    self.look_for_bypass();
                     self.audit();
                     let health = self.health();
                     self.service.say_alive(&self.reporter, self.tracker.books(), &health);
@@ -353,6 +358,7 @@ impl<'a> Watch<'a> {
             missing: missing + self.interfaces.absent(),
             lost: self.losses.lately(),
             failure: self.self_test.failure,
+            bypassed: self.bypass.found().cloned(),
             unbalanced: self.sums.iter().filter(|sum| !sum.holds).count(),
         }
     }
@@ -453,7 +459,7 @@ impl<'a> Watch<'a> {
         }
         let counters = self.kernel.truth().counters();
         let lost = self.losses.compare(&counters);
-        if lost.packets {
+        if lost.packets || self.bypass.found().is_some() {
             self.tracker.miss(monotonic_now(), self.kernel.truth());
         }
         self.tracker.note_untold(lost.untold);

@@ -75,6 +75,10 @@ pub static BLIND: HashMap<Pair, u64> = HashMap::with_max_entries(32_768, BPF_F_N
 #[map]
 pub static TALLY: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTERS as u32, 0);
 
+/// How many packets came by the programs that only count: in, out.
+#[map]
+pub static PASSED: PerCpuArray<u64> = PerCpuArray::with_max_entries(2, 0);
+
 /// The last id that each processor gave out.
 #[map]
 pub static IDS: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);

@@ -16,7 +16,7 @@ use ftpwatch_common::{
 
 use super::{
     gate::Passing,
-    maps::{SCRATCH, tls_run},
+    maps::{PASSED, SCRATCH, tls_run},
     outline,
     packet::{Copied, Packet},
     skb::Skb,
@@ -45,6 +45,28 @@ pub fn ftpwatch_ip(context: TcContext) -> i32 {
 pub fn ftpwatch_xdp(context: XdpContext) -> u32 {
     classify(&Frame::new(context.ctx), Link::Ethernet);
     XDP_PASS
+}
+
+/// Attached beside the others for a moment, to see whether any packets reach that place.
+#[classifier]
+pub fn ftpwatch_in(_: TcContext) -> i32 {
+    count_passing(0);
+    TC_ACT_UNSPEC
+}
+
+/// The same for what goes out: nothing else tells the two apart.
+#[classifier]
+pub fn ftpwatch_out(_: TcContext) -> i32 {
+    count_passing(1);
+    TC_ACT_UNSPEC
+}
+
+#[inline(always)]
+fn count_passing(way: u32) {
+    if let Some(passed) = PASSED.get_ptr_mut(way) {
+        // SAFETY: the entry is this processor's own.
+        unsafe { *passed += 1 };
+    }
 }
 
 /// Attached nowhere: the user half runs it on a "packet" of [`Request`]s, so that what it is done with is taken out

@@ -14,7 +14,7 @@ const BPF_PROG_LOAD: c_long = 5;
 const BPF_PROG_TEST_RUN: c_long = 10;
 const BPF_LINK_CREATE: c_long = 28;
 /// `BPF_TCX_INGRESS`, `BPF_TCX_EGRESS`.
-const TCX: [u32; 2] = [46, 47];
+pub const TCX: [u32; 2] = [46, 47];
 
 const PROG_ARRAY: u32 = 3;
 
@@ -256,17 +256,20 @@ pub fn update(map: RawFd, key: &[u8], value: &[u8]) -> io::Result<()> {
 
 /// Attaches `program` to both directions of an interface of this thread's namespace, until what is returned is dropped.
 pub fn attach(program: &OwnedFd, interface: &str) -> io::Result<[OwnedFd; 2]> {
-    let interface = nix::net::if_::if_nametoindex(interface)?;
-    let attach = |kind| {
-        let link = Link {
-            program: program.as_raw_fd() as u32,
-            interface,
-            kind,
-            ..Link::default()
-        };
-        call(BPF_LINK_CREATE, &link).map(owned)
-    };
+    let attach = |kind| attach_to(program, interface, kind, 0);
     Ok([attach(TCX[0])?, attach(TCX[1])?])
+}
+
+/// Attaches `program` to an interface of this thread's namespace, for a kind (`enum bpf_attach_type`).
+pub fn attach_to(program: &OwnedFd, interface: &str, kind: u32, flags: u32) -> io::Result<OwnedFd> {
+    let link = Link {
+        program: program.as_raw_fd() as u32,
+        interface: nix::net::if_::if_nametoindex(interface)?,
+        kind,
+        flags,
+        ..Link::default()
+    };
+    call(BPF_LINK_CREATE, &link).map(owned)
 }
 
 /// Runs `program` so many times on the packet, with `flags`, in one system call.

@@ -28,6 +28,10 @@ pub enum Request {
     Attach { interface: InterfaceId },
     /// Let go of it.
     Detach { interface: InterfaceId },
+    /// Count beside the programs there, and tell what was seen.
+    Count { interface: InterfaceId },
+    /// Take off what counts.
+    StopCounting,
     /// Let go of what an earlier process attached elsewhere.
     ReleaseOthers,
     /// Probe the TLS libraries that are new.

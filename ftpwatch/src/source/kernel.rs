@@ -1,6 +1,7 @@
 //! The live kernel: programs loaded and attached, news from the ring buffer, truth from the maps.
 
 mod attach;
+mod bypass;
 mod feature;
 mod interface;
 pub mod libraries;
@@ -32,6 +33,7 @@ use libraries::{Libraries, News, Wanted};
 use pin::{Memory, Pins};
 
 pub use attach::{Attacher, Hook, programs};
+pub use bypass::{Seen, Way};
 pub use interface::{Host, Interface, InterfaceId, host, is_name_of};
 pub(crate) use load::root_cause;
 pub use load::{Room, Settings, load as load_object};
@@ -71,6 +73,7 @@ pub struct Kernel {
     control_port: Option<u16>,
     /// The control connection of the last self-test.
     own: u64,
+    counting: Option<bypass::Counting>,
     truth: Maps,
     libraries: Libraries,
     /// Why TLS cannot be heard, where it was to be.
@@ -136,6 +139,7 @@ impl Kernel {
             taken: 0,
             control_port: settings.control_ports.first().copied(),
             own: 0,
+            counting: None,
             truth,
             libraries: Libraries::default(),
             deaf,
@@ -175,6 +179,9 @@ impl Kernel {
 
     /// Lets an interface go that went away, or that is not wanted any more. It is one of this thread's network namespace.
     pub fn detach(&mut self, interface: InterfaceId) {
+        if self.counting_on() == Some(interface) {
+            self.stop_counting();
+        }
         self.attacher.detach(&mut self.ebpf, interface);
     }
 

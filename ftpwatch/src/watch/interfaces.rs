@@ -170,7 +170,7 @@ impl Interfaces {
     }
 
     /// Not all could be done about what was seen there.
-    fn look_again(&mut self, namespace: usize) {
+    pub(super) fn look_again(&mut self, namespace: usize) {
         let one = self.namespaces.get_mut(namespace);
         if let Some(surroundings) = one.and_then(|one| one.surroundings.as_mut()) {
             surroundings.look_again();

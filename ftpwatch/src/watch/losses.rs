@@ -10,7 +10,7 @@ use ftpwatch_common::{
 use crate::{
     error::Error,
     escape::printable,
-    health::LATELY,
+    health::{Bypassed, LATELY},
     output::Dropped,
     report::LossReport,
     tracker::{Given, Giver},
@@ -73,7 +73,7 @@ const COUNTED: [(Counter, &str, &str); 10] = [
 const TLS_LOST: usize = 8;
 
 /// Every word that a loss is reported as.
-pub const KINDS: [&str; COUNTED.len() + 8] = [
+pub const KINDS: [&str; COUNTED.len() + 9] = [
     COUNTED[0].1,
     COUNTED[1].1,
     COUNTED[2].1,
@@ -92,6 +92,7 @@ pub const KINDS: [&str; COUNTED.len() + 8] = [
     NOT_ADOPTED,
     FORGOTTEN,
     SHARE_EXCEEDED,
+    BYPASSED,
 ];
 
 const _: () = assert!(
@@ -107,6 +108,7 @@ const OUTPUT_DROPPED: &str = "output_dropped";
 const NOT_ADOPTED: &str = "not_adopted";
 const FORGOTTEN: &str = "forgotten";
 const SHARE_EXCEEDED: &str = "share_exceeded";
+const BYPASSED: &str = "bypassed";
 
 /// What a loss calls for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -194,6 +196,26 @@ impl Losses {
             INTERFACE_DOWN,
             1,
             format!("{name} went down; endpoints that were open are unknown unless connected"),
+        );
+    }
+
+    /// Packets pass the hook by, and nobody knows whose.
+    pub fn note_bypassed(&mut self, bypassed: &Bypassed) {
+        self.note(
+            BYPASSED,
+            1,
+            format!("{bypassed}; endpoints that are open are unknown unless connected"),
+        );
+    }
+
+    /// Somebody else took the program off.
+    pub fn note_taken_off(&mut self, interface: &str) {
+        let name = printable(interface.as_bytes());
+        eprintln!("ftpwatch: somebody took ftpwatch off {name}; it is attached again");
+        self.note(
+            BYPASSED,
+            1,
+            format!("somebody took ftpwatch off {name}; endpoints that were open are unknown unless connected"),
         );
     }
 

@@ -20,6 +20,7 @@ impl Watch<'_> {
         // What came before the signal is what it was.
         self.take_news();
         self.test_itself();
+        self.bypass.hurry();
         let mut changed = Vec::new();
         let mut waiting = Vec::new();
         for (key, values) in &run.settings {

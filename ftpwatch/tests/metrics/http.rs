@@ -69,6 +69,7 @@ const WELL: Vitals = Vitals {
     lost: 0,
     unbalanced: 0,
     failure: None,
+    bypassed: None,
 };
 
 #[test]

@@ -15,7 +15,7 @@ use ftpwatch_common::packet::Link;
 use nix::errno::Errno;
 
 use super::{
-    Interface, InterfaceId,
+    Interface, InterfaceId, Way, bypass,
     load::root_cause,
     pin::{
         Pins,
@@ -116,6 +116,15 @@ impl Attacher {
         self.pins.is_some()
     }
 
+    /// The tc program on the interface with this index, and which ways it sees: XDP is where a packet comes in, before all
+    /// else.
+    pub(super) fn of(&self, interface: InterfaceId) -> Option<(&'static str, Vec<Way>)> {
+        let attached = self.attached.get(&interface)?;
+        let directions = directions(attached.hook == XDP_HOOK);
+        let ways = directions.iter().map(|direction| Way::of(*direction));
+        Some((attached.program, ways.collect()))
+    }
+
     fn links(&self) -> Option<&Links> {
         self.pins.as_ref().map(|pins| &pins.links)
     }
@@ -159,13 +168,8 @@ impl Attacher {
     ) -> Result<(), Error> {
         let links = self.links();
         let xdp = self.hook == Hook::Xdp && attach_xdp(ebpf, interface, attached, links)?;
-        let directions: &[TcAttachType] = if xdp {
-            &[TcAttachType::Egress]
-        } else {
-            &[TcAttachType::Egress, TcAttachType::Ingress]
-        };
         let mut hook = self.hook;
-        for direction in directions {
+        for direction in directions(xdp) {
             hook = attach_tc(ebpf, interface, attached, hook, *direction, links)?;
         }
         attached.hook = match (xdp, hook) {
@@ -181,6 +185,15 @@ impl Attacher {
         if let Some(attached) = self.attached.remove(&interface) {
             release(ebpf, attached, self.links());
         }
+    }
+}
+
+/// What tc has to see, beside XDP or alone.
+const fn directions(xdp: bool) -> &'static [TcAttachType] {
+    if xdp {
+        &[TcAttachType::Egress]
+    } else {
+        &[TcAttachType::Egress, TcAttachType::Ingress]
     }
 }
 
@@ -265,6 +278,7 @@ fn attach_tc(
         Err(error) if os_error(&error) == Some(Errno::EEXIST) => {}
         Err(error) => return Err(attach_error(name, "clsact", &error.into())),
     }
+    bypass::clear(name, direction);
     if let Some(name) =
         links.and_then(|links| links.replace_clsact(program, device, index, direction))
     {
@@ -304,7 +318,7 @@ fn release(ebpf: &mut Ebpf, attached: Attached, links: Option<&Links>) {
     }
 }
 
-fn program<'a, P>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut P, Error>
+pub(super) fn program<'a, P>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut P, Error>
 where
     &'a mut P: TryFrom<&'a mut aya::programs::Program, Error = ProgramError>,
 {
@@ -318,7 +332,7 @@ where
         })
 }
 
-fn os_error(error: &(dyn std::error::Error + 'static)) -> Option<Errno> {
+pub(super) fn os_error(error: &(dyn std::error::Error + 'static)) -> Option<Errno> {
     root_cause(error)?.raw_os_error().map(Errno::from_raw)
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use netlink_packet_core::{
-    NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::{
     RouteNetlinkMessage,
@@ -48,6 +48,8 @@ pub struct LinkFacts {
     pub master: Option<u32>,
     /// The ids of XDP programs on it.
     pub xdp: Vec<u32>,
+    /// How many packets came in, and how many went out.
+    pub packets: [u64; 2],
 }
 
 /// A filter with a BPF program.
@@ -57,6 +59,8 @@ pub struct Filter {
     pub direction: &'static str,
     /// The name that it was given; empty where none was.
     pub name: String,
+    /// Where it stands among the others: the lowest is the first.
+    pub priority: u16,
 }
 
 /// A socket that says when interfaces or addresses of this thread's network namespace change, and does not block.
@@ -82,8 +86,25 @@ pub fn news() -> io::Result<OwnedFd> {
 ///
 /// When netlink cannot be asked.
 pub fn links() -> io::Result<Vec<LinkFacts>> {
-    let question = RouteNetlinkMessage::GetLink(LinkMessage::default());
-    let answers = dump(question)?;
+    ask_links(LinkMessage::default(), NLM_F_DUMP)
+}
+
+/// The link with this index.
+///
+/// # Errors
+///
+/// When there is none, or netlink cannot be asked.
+pub fn link(index: u32) -> io::Result<LinkFacts> {
+    let mut question = LinkMessage::default();
+    question.header.index = index;
+    let mut found = ask_links(question, NLM_F_ACK)?;
+    found
+        .pop()
+        .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+}
+
+fn ask_links(question: LinkMessage, flags: u16) -> io::Result<Vec<LinkFacts>> {
+    let answers = ask(RouteNetlinkMessage::GetLink(question), flags)?;
     Ok(answers
         .into_iter()
         .filter_map(|answer| match answer {
@@ -106,7 +127,7 @@ pub fn filters(index: u32) -> io::Result<Vec<Filter>> {
             major: 0xffff,
             minor,
         };
-        let answers = match dump(RouteNetlinkMessage::GetTrafficFilter(question)) {
+        let answers = match ask(RouteNetlinkMessage::GetTrafficFilter(question), NLM_F_DUMP) {
             Ok(answers) => answers,
             // No clsact there.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => continue,
@@ -114,8 +135,14 @@ pub fn filters(index: u32) -> io::Result<Vec<Filter>> {
         };
         for answer in answers {
             if let RouteNetlinkMessage::NewTrafficFilter(filter) = answer {
+                // With the protocol in the lower half.
+                let priority = (filter.header.info >> 16) as u16;
                 let name = filter_name(&filter);
-                found.extend(name.map(|name| Filter { direction, name }));
+                found.extend(name.map(|name| Filter {
+                    direction,
+                    name,
+                    priority,
+                }));
             }
         }
     }
@@ -145,6 +172,9 @@ fn facts(link: LinkMessage) -> LinkFacts {
                     LinkInfo::Kind(kind) => Some(kind.to_string()),
                     _ => None,
                 });
+            }
+            LinkAttribute::Stats64(stats) => {
+                facts.packets = [stats.rx_packets, stats.tx_packets];
             }
             LinkAttribute::Xdp(infos) => {
                 facts.xdp = infos
@@ -176,13 +206,14 @@ fn filter_name(filter: &TcMessage) -> Option<String> {
     })
 }
 
-fn dump(question: RouteNetlinkMessage) -> io::Result<Vec<RouteNetlinkMessage>> {
+/// With NLM_F_DUMP or NLM_F_ACK: both tell when that was all.
+fn ask(question: RouteNetlinkMessage, flags: u16) -> io::Result<Vec<RouteNetlinkMessage>> {
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind_auto()?;
     socket.connect(&SocketAddr::new(0, 0))?;
     let mut question =
         NetlinkMessage::new(NetlinkHeader::default(), NetlinkPayload::from(question));
-    question.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+    question.header.flags = NLM_F_REQUEST | flags;
     question.header.sequence_number = 1;
     question.finalize();
     let mut bytes = vec![0; question.buffer_len()];
@@ -198,6 +229,7 @@ fn dump(question: RouteNetlinkMessage) -> io::Result<Vec<RouteNetlinkMessage>> {
                 .map_err(io::Error::other)?;
             match answer.payload {
                 NetlinkPayload::Done(_) => return Ok(answers),
+                NetlinkPayload::Error(error) if error.code.is_none() => return Ok(answers),
                 NetlinkPayload::Error(error) => return Err(error.to_io()),
                 NetlinkPayload::InnerMessage(message) => answers.push(message),
                 _ => {}

@@ -26,8 +26,13 @@ use nix::{errno::Errno, libc, net::if_::if_indextoname};
 use super::unpinnable;
 use crate::error::Error;
 
-/// The programs that filters are of.
-const PROGRAMS: [&str; 2] = ["ftpwatch_ether", "ftpwatch_ip"];
+/// The programs that filters are of: two that stay, and two that only count for a moment.
+const PROGRAMS: [&str; 4] = [
+    "ftpwatch_ether",
+    "ftpwatch_ip",
+    "ftpwatch_in",
+    "ftpwatch_out",
+];
 
 /// What is attached.
 #[derive(Clone, Debug)]
