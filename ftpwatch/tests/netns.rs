@@ -58,7 +58,7 @@ impl Wire {
     #[track_caller]
     fn wait_until_watched(&self) {
         wait_until("it is watched", SOON, || {
-            let there = leftovers::programs(&self.inside, "s0");
+            let there = leftovers::lasting(&self.inside, "s0");
             (!there.is_empty()).then_some(())
         });
     }
@@ -150,7 +150,7 @@ fn interfaces_are_chosen_by_name() {
     ] {
         let watch = watch(&outside, &[name], options);
         let watched = [(&outside, "s0"), (&wire.inside, "s0"), (&wire.inside, "s1")];
-        let watched = watched.map(|(place, name)| !leftovers::programs(place, name).is_empty());
+        let watched = watched.map(|(place, name)| !leftovers::lasting(place, name).is_empty());
         assert_eq!(watched, there, "{options:?}");
         watch.stop();
     }
@@ -171,7 +171,7 @@ fn interfaces_come_and_go() {
     let mut watch = watch(&outside, &[wire.inside.name()], &[]);
     wire.inside.ip("link add s1 up type veth peer s2");
     wait_until("it is watched", SOON, || {
-        let there = leftovers::programs(&wire.inside, "s1");
+        let there = leftovers::lasting(&wire.inside, "s1");
         (!there.is_empty()).then_some(())
     });
     wire.inside.ip("link del s1");
@@ -258,7 +258,7 @@ fn another_namespace_may_take_the_name() {
     wire.inside.make_again();
     wire.inside.ip("link add s1 up type veth peer s2");
     wait_until("the other is watched", SOON, || {
-        let there = leftovers::programs(&wire.inside, "s1");
+        let there = leftovers::lasting(&wire.inside, "s1");
         (!there.is_empty()).then_some(())
     });
     // Filters of clsact do not go by themselves.
@@ -282,8 +282,8 @@ fn one_namespace_is_watched_once() {
     let path = format!("/run/netns/{}", wire.inside.name());
     let names = [wire.inside.name(), &path, "/proc/self/ns/net"];
     let mut watch = watch(&outside, &names, &[]);
-    assert_eq!(leftovers::programs(&wire.inside, "s0").len(), 2);
-    assert_eq!(leftovers::programs(&outside, "o0").len(), 2);
+    assert_eq!(leftovers::lasting(&wire.inside, "s0").len(), 2);
+    assert_eq!(leftovers::lasting(&outside, "o0").len(), 2);
     let mut talk = Conversation::numbered(1);
     let frames = wire.frames();
     send(&frames, &talk.opening());
@@ -382,7 +382,7 @@ fn too_many_interfaces_are_said() {
     wire.inside.ip("link del a1");
     wire.inside.ip("link add late up type veth peer later");
     wait_until("it is watched", SOON, || {
-        let there = leftovers::programs(&wire.inside, "late");
+        let there = leftovers::lasting(&wire.inside, "late");
         (!there.is_empty()).then_some(())
     });
     watch.stop();

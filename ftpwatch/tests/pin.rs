@@ -132,7 +132,7 @@ impl Scene {
 
     /// How many programs are attached. tc tells of a filter's kind in a line of its own.
     fn programs(&self) -> usize {
-        let programs = leftovers::programs(&self.topology.server, "s0");
+        let programs = leftovers::lasting(&self.topology.server, "s0");
         let filters = |line: &&String| line.contains(" bpf ") && !line.contains("handle");
         programs.len() - programs.iter().filter(filters).count()
     }
@@ -332,7 +332,7 @@ fn another_hook_takes_the_place_of_the_one_before() {
     for hook in [Hook::Clsact, Hook::Xdp, Hook::Tcx] {
         kill(scene.watch(hook));
         assert_eq!(scene.programs(), 2);
-        let text = leftovers::programs(&scene.topology.server, "s0").join("\n");
+        let text = leftovers::lasting(&scene.topology.server, "s0").join("\n");
         let of_clsact = text.contains("handle");
         assert_eq!(of_clsact, hook == Hook::Clsact, "{text}");
         assert_eq!(text.contains("prog/xdp"), hook == Hook::Xdp, "{text}");

@@ -12,6 +12,18 @@ pub fn assert_none(namespace: &Namespace, interface: &str) {
     assert!(found.is_empty(), "left on {interface}: {found:?}");
 }
 
+/// The BPF programs on an interface, but for those that count beside them for a moment now and then.
+pub fn lasting(namespace: &Namespace, interface: &str) -> Vec<String> {
+    let mut found = programs(namespace, interface);
+    let counts = |name: &String| {
+        ["ftpwatch_in", "ftpwatch_out"]
+            .iter()
+            .any(|one| name.contains(one))
+    };
+    found.retain(|name| !counts(name));
+    found
+}
+
 /// The BPF programs on an interface.
 pub fn programs(namespace: &Namespace, interface: &str) -> Vec<String> {
     let mut found = Vec::new();
