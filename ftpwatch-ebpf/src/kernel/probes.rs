@@ -254,6 +254,8 @@ fn take(conversation: *mut Conversation, buffer: u64, length: u64, way: Way) {
     }
     // SAFETY: the entry is this task's own. Who else reads the number may see what it counts.
     unsafe {
+        // A password, perhaps.
+        (*conversation).piece = [0; _];
         exchange(&raw mut (*conversation).head, (*conversation).said);
     }
 }

@@ -57,23 +57,34 @@ impl Stage {
         )
     }
 
+    /// All bytes that are kept of conversations.
+    pub fn kept(&mut self) -> Vec<u8> {
+        let map = conversations(&mut self.bench);
+        let values = map.iter().map(|entry| entry.expect("it can be read").1);
+        values.flatten().collect()
+    }
+
     /// Whether the object is taken for a conversation. (Other tests' are as well, in the same process.)
     pub fn listens_to(&mut self, object: &Object) -> bool {
-        let map = self.bench.kernel.ebpf_mut().map("TLS_CONVERSATIONS");
-        let map: aya::maps::HashMap<
-            _,
-            [u8; size_of::<tls::Object>()],
-            [u8; size_of::<tls::Conversation>()],
-        > = map
-            .expect("it is there")
-            .try_into()
-            .expect("it is of that kind");
+        let map = conversations(&mut self.bench);
         map.keys().any(|key| {
             let key = key.expect("it can be read");
             let known: tls::Object = bytemuck::pod_read_unaligned(&key);
             known.address == object.address()
         })
     }
+}
+
+type Conversations<'a> = aya::maps::HashMap<
+    &'a aya::maps::MapData,
+    [u8; size_of::<tls::Object>()],
+    [u8; size_of::<tls::Conversation>()],
+>;
+
+fn conversations(bench: &mut Bench) -> Conversations<'_> {
+    let map = bench.kernel.ebpf_mut().map("TLS_CONVERSATIONS");
+    let map = map.expect("it is there").try_into();
+    map.expect("it is of that kind")
 }
 
 /// A control connection that turned to TLS.
