@@ -5,6 +5,8 @@
 
 mod lab;
 
+#[path = "ftps/libraries.rs"]
+mod libraries;
 #[path = "ftps/many.rs"]
 mod many;
 #[path = "ftps/play.rs"]

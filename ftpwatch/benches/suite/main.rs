@@ -6,6 +6,9 @@ mod assembly;
 mod counts;
 #[path = "../../tests/lab/mod.rs"]
 mod lab;
+#[path = "../../tests/overhear/library.rs"]
+#[allow(dead_code, reason = "a part of it is called here")]
+mod library;
 mod live;
 mod load;
 #[path = "../../tests/packets/mod.rs"]
@@ -15,6 +18,7 @@ mod rig;
 mod scaling;
 mod series;
 mod test_run;
+mod tls;
 mod transfers;
 
 use std::process::ExitCode;
@@ -49,6 +53,11 @@ const BENCHMARKS: &[Benchmark] = &[
         "transfers",
         "a whole passive transfer from vsftpd",
         transfers::run,
+    ),
+    (
+        "tls",
+        "a large download from vsftpd over TLS, read and not",
+        tls::run,
     ),
     (
         "counts",

@@ -113,7 +113,7 @@ impl Server {
 pub struct Vsftpd {
     _process: Process,
     _secure_chroot: Directory,
-    _files: Directory,
+    files: Directory,
     log: Log,
     address: IpAddr,
 }
@@ -201,10 +201,15 @@ impl Vsftpd {
         Vsftpd {
             _process: process,
             _secure_chroot: secure_chroot,
-            _files: files,
+            files,
             log: Log::File(log),
             address: setup.listen[0],
         }
+    }
+
+    /// What anonymous users see.
+    pub fn home(&self) -> PathBuf {
+        self.files.path().join("pub")
     }
 
     /// The endpoints that it advertised so far, by its own log.
