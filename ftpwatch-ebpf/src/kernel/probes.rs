@@ -67,8 +67,7 @@ pub fn ftpwatch_tls_free(context: ProbeContext) -> u32 {
 
 #[inline(always)]
 fn object(context: &ProbeContext) -> Option<Object> {
-    // SAFETY: the helper takes nothing.
-    let process = unsafe { bpf_get_current_pid_tgid() } >> 32;
+    let process = bpf_get_current_pid_tgid() >> 32;
     Some(Object {
         process: u64::from(tls_run()) << 32 | process,
         address: context.arg(0)?,

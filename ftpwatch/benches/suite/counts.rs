@@ -25,7 +25,10 @@ pub fn run() -> Result<()> {
     let mut counts = BTreeMap::new();
     let mut rig = Rig::new(None)?;
     for (name, program) in rig.kernel.ebpf_mut().programs() {
-        let info = program.info()?;
+        // The probes on TLS libraries are loaded where they are wanted. docs/KERNELS.md has them.
+        let Ok(info) = program.info() else {
+            continue;
+        };
         let verified = info.verified_instruction_count().context("an old kernel")?;
         counts.insert(format!("{name}: verified"), u64::from(verified));
         let translated = info.size_translated().context("not permitted")? / 8;
