@@ -1,7 +1,7 @@
 //! `ftpwatch doctor`: can this host be watched, and is there anything here that keeps FTP from working. It looks, and
 //! changes nothing: no program stays loaded, no qdisc is added, no module is loaded, no setting touched.
 
-mod capability;
+pub(crate) mod capability;
 mod check;
 mod feature;
 mod firewall;

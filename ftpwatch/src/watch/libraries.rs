@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     attacher::Attacher,
+    doctor::capability::{Capability, Rights},
     error::Error,
     source::kernel::libraries::{News, Wanted},
 };
@@ -42,9 +43,14 @@ impl Libraries {
             let news = attacher.follow_libraries()?;
             let nothing = news == News::default();
             libraries.tell(&news);
-            if nothing {
+            if nothing && !may_look() {
                 eprintln!(
-                    "ftpwatch: --tls: no process with a control port has a TLS library that can be probed; it is looked for one"
+                    "ftpwatch: --tls: servers' libraries cannot be looked for: it takes root, or CAP_SYS_ADMIN, CAP_SYS_PTRACE \
+                     and CAP_DAC_READ_SEARCH"
+                );
+            } else if nothing {
+                eprintln!(
+                    "ftpwatch: --tls: no process with a control port has a TLS library yet; it is looked for one"
                 );
             }
             libraries.looked = Some(Instant::now());
@@ -69,11 +75,9 @@ impl Libraries {
     pub const fn advice(&self, unread: u64) -> &'static str {
         match (unread, self.looked) {
             (0, _) => "",
-            (_, None) => {
-                "  with --tls auto, on their server's own host, they are read: endpoints, outcomes and causes as of others\n"
-            }
+            (_, None) => "sessions in TLS are read with --tls auto, on their server's own host\n",
             (_, Some(_)) => {
-                "  --tls did not reach them: another host's, a library that is not probed, or one that does not send by itself\n"
+                "--tls did not reach sessions in TLS: another host's, a library that is not probed, or one that does not send by itself\n"
             }
         }
     }
@@ -88,4 +92,10 @@ impl Libraries {
             eprintln!("ftpwatch: --tls: {refused}");
         }
     }
+}
+
+/// Whether other users' processes may be looked into, and their libraries probed.
+fn may_look() -> bool {
+    let rights = Rights::own();
+    rights.has(Capability::SysAdmin) && rights.has(Capability::SysPtrace)
 }
