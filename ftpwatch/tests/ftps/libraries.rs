@@ -9,7 +9,7 @@ use super::lab::server::daemons::Kind;
 use super::lab::server::tls::{Begins, Tls};
 use super::lab::server::{FILE, Setup};
 use super::lab::topology::{Family::V4, Layout, Topology};
-use super::lab::watch::{Hook, Watch, run_command};
+use super::lab::watch::{FTPWATCH, Hook, Watch, run_command};
 use super::lab::{SOON, wait_until};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -70,6 +70,41 @@ fn what_is_no_library_is_refused() {
         ended.stderr.contains("/bin/true cannot be probed"),
         "{ended}"
     );
+}
+
+/// As nobody, with no more than watching takes.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn without_privilege_the_rest_goes_on() {
+    let namespace = Namespace::new("nobody");
+    namespace.ip("link set lo up");
+    let library = library("/usr/bin/curl", "libssl");
+    let library = library.to_str().expect("it is text");
+    let capabilities = "-all,+bpf,+net_admin,+perfmon";
+    for (tls, said) in [
+        (
+            "auto",
+            "servers' libraries cannot be looked for: it takes root, or CAP_SYS_ADMIN",
+        ),
+        (
+            library,
+            "cannot be probed: not permitted: it takes CAP_SYS_ADMIN",
+        ),
+    ] {
+        let mut command = namespace.command("setpriv");
+        command
+            .args(["--no-new-privs", "--clear-groups"])
+            .args(["--reuid", "65534", "--regid", "65534"])
+            .args(["--inh-caps", capabilities, "--ambient-caps", capabilities])
+            .args(["--bounding-set", capabilities])
+            .args([
+                FTPWATCH, "run", "-v", "-i", "lo", "--for", "100ms", "--tls", tls,
+            ]);
+        let ended = Process::start(&mut command).wait(SOON);
+        assert_eq!(ended.status.code(), Some(0), "{ended}");
+        assert!(ended.stderr.contains(said), "{ended}");
+        assert!(ended.stderr.contains("watching lo"), "{ended}");
+    }
 }
 
 /// The server comes after ftpwatch, and is read all the same; and the next one.
