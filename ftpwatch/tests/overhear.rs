@@ -16,6 +16,8 @@ mod scenarios;
 #[path = "overhear/talk.rs"]
 mod talk;
 
+use std::process::{Command, Stdio};
+
 use ftpwatch_common::counter::Counter;
 use ftpwatch_common::endpoint::missed;
 use library::Object;
@@ -325,4 +327,33 @@ fn memory_that_cannot_be_read() {
     let seen = stage.seen();
     assert_eq!((seen.control().blind, seen.endpoints.len()), (1, 0));
     assert_eq!(seen.count(Counter::TlsLost), 1);
+}
+
+/// A server that ends without being done with its object leaves nothing for long.
+#[test]
+#[ignore = "needs root: cargo xtask test"]
+fn the_dead_are_forgotten() {
+    /// In the environment of the process that dies.
+    const DIES: &str = "FTPWATCH_TEST_SPEAKS_AND_DIES";
+    if std::env::var_os(DIES).is_some() {
+        Object::new().writes(b"220 Hello\r\n", || {});
+        return;
+    }
+    let mut stage = Stage::new();
+    let mut talk = Talk::new(&mut stage, 1);
+    talk.log_in(&mut stage);
+    let mut child = Command::new(std::env::current_exe().expect("this test is a file"))
+        .args(["--exact", "the_dead_are_forgotten", "--include-ignored"])
+        .env(DIES, "1")
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("it can be run once more");
+    assert!(child.wait().expect("it ends").success());
+    assert!(stage.knows(child.id()));
+    stage.follow();
+    assert!(!stage.knows(child.id()));
+    assert!(
+        stage.listens_to(&talk.object),
+        "of the living nothing is forgotten"
+    );
 }

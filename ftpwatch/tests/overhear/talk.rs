@@ -1,6 +1,6 @@
 //! A server that speaks TLS through the library, and its packets.
 
-use ftpwatch::source::kernel::libraries::Wanted;
+use ftpwatch::source::kernel::libraries::{News, Wanted};
 use ftpwatch_common::{address::Address, endpoint::Endpoint, tls};
 
 use crate::bench::{Bench, Program};
@@ -27,12 +27,7 @@ pub struct Stage {
 impl Stage {
     pub fn new() -> Self {
         let mut bench = Bench::with_probes(Program::Ether);
-        let own = std::env::current_exe().expect("this test is a file");
-        let wanted = Wanted {
-            auto: false,
-            named: vec![own],
-        };
-        let news = bench.kernel.follow_libraries(&wanted, &[]);
+        let news = bench.kernel.follow_libraries(&own(), &[]);
         assert_eq!((news.heard.len(), news.refused.len()), (1, 0), "{news:?}");
         Self {
             bench,
@@ -57,6 +52,18 @@ impl Stage {
         )
     }
 
+    /// Looks for libraries again.
+    pub fn follow(&mut self) {
+        let news = self.bench.kernel.follow_libraries(&own(), &[]);
+        assert_eq!(news, News::default());
+    }
+
+    /// Whether anything is kept of a process.
+    pub fn knows(&mut self, process: u32) -> bool {
+        let mut objects = objects(&mut self.bench).into_iter();
+        objects.any(|object| object.process as u32 == process)
+    }
+
     /// All bytes that are kept of conversations.
     pub fn kept(&mut self) -> Vec<u8> {
         let map = conversations(&mut self.bench);
@@ -66,12 +73,8 @@ impl Stage {
 
     /// Whether the object is taken for a conversation. (Other tests' are as well, in the same process.)
     pub fn listens_to(&mut self, object: &Object) -> bool {
-        let map = conversations(&mut self.bench);
-        map.keys().any(|key| {
-            let key = key.expect("it can be read");
-            let known: tls::Object = bytemuck::pod_read_unaligned(&key);
-            known.address == object.address()
-        })
+        let mut objects = objects(&mut self.bench).into_iter();
+        objects.any(|known| known.address == object.address())
     }
 }
 
@@ -85,6 +88,21 @@ fn conversations(bench: &mut Bench) -> Conversations<'_> {
     let map = bench.kernel.ebpf_mut().map("TLS_CONVERSATIONS");
     let map = map.expect("it is there").try_into();
     map.expect("it is of that kind")
+}
+
+fn objects(bench: &mut Bench) -> Vec<tls::Object> {
+    let map = conversations(bench);
+    let keys = map.keys().map(|key| key.expect("it can be read"));
+    keys.map(|key| bytemuck::pod_read_unaligned(&key)).collect()
+}
+
+/// This test is the library.
+fn own() -> Wanted {
+    let own = std::env::current_exe().expect("this test is a file");
+    Wanted {
+        auto: false,
+        named: vec![own],
+    }
 }
 
 /// A control connection that turned to TLS.

@@ -10,11 +10,13 @@ use std::{
 
 use aya::{
     Ebpf,
+    maps::HashMap,
     programs::{
         ProgramError, UProbe,
         uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeError, UProbeLink, UProbeScope},
     },
 };
+use ftpwatch_common::tls::{Conversation, Object};
 use serde::{Deserialize, Serialize};
 
 use super::load::root_cause;
@@ -151,6 +153,12 @@ pub struct News {
     pub refused: Vec<String>,
 }
 
+/// The first PID namespace (`PROC_PID_INIT_INO` in `linux/proc_ns.h`).
+const FIRST_PIDS: &str = "pid:[4026531836]";
+
+type ObjectBytes = [u8; size_of::<Object>()];
+type ConversationBytes = [u8; size_of::<Conversation>()];
+
 /// How long a library is probed that nobody has mapped: a server that is started for each session has it mapped then only.
 const UNUSED: Duration = Duration::from_secs(600);
 
@@ -195,6 +203,7 @@ impl Libraries {
             self.probe(ebpf, library.file, path.as_ref(), &name, false, &mut news);
         }
         self.known.retain(|_, known| known.seen.elapsed() < UNUSED);
+        forget_the_dead(ebpf);
         news
     }
 
@@ -246,6 +255,32 @@ impl Libraries {
                 refused,
             },
         );
+    }
+}
+
+/// Forgets what was said through objects of processes that are no more: not all servers are done with an object before they
+/// end.
+fn forget_the_dead(ebpf: &mut Ebpf) {
+    // In another namespace processes have other numbers than the probes see.
+    let own = fs::read_link("/proc/self/ns/pid");
+    if !own.is_ok_and(|own| own == Path::new(FIRST_PIDS)) {
+        return;
+    }
+    let map = ebpf.map_mut("TLS_CONVERSATIONS");
+    let Some(Ok(mut conversations)) =
+        map.map(HashMap::<_, ObjectBytes, ConversationBytes>::try_from)
+    else {
+        return;
+    };
+    let is_dead = |object: &ObjectBytes| {
+        let Object { process, .. } = bytemuck::pod_read_unaligned(object);
+        !Path::new(&format!("/proc/{}", process & u64::from(u32::MAX))).exists()
+    };
+    let mut dead: Vec<ObjectBytes> = conversations.keys().filter_map(Result::ok).collect();
+    dead.retain(is_dead);
+    for object in dead {
+        // Failing means that it is gone already.
+        let _ = conversations.remove(&object);
     }
 }
 
