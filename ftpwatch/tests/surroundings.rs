@@ -23,9 +23,6 @@ use rustix::process::Signal;
 /// The time-out in these tests.
 const TIMEOUT: [&str; 2] = ["--timeout", "3s"];
 
-/// Somewhat more than that.
-const TIMED_OUT: Duration = Duration::from_millis(3_500);
-
 /// A host, and a cable to it.
 struct Wire {
     host: Namespace,
