@@ -17,10 +17,10 @@ const SERVERS: [(&str, &str, &[&str]); 7] = [
     // ProFTPD's TLS.
     ("proftpd-mod-crypto", "usr/lib/proftpd/mod_tls.so", &[]),
     ("pure-ftpd", "usr/sbin/pure-ftpd", &[]),
-    // A library; this is the one program in it.
+    // A library: there is no program in it.
     (
         "python3-pyftpdlib",
-        "usr/bin/ftpbench",
+        "usr/lib/python3/dist-packages/pyftpdlib/servers.py",
         &["python3-openssl"],
     ),
     ("prometheus", "usr/bin/prometheus", &[]),
@@ -43,7 +43,8 @@ pub fn install() -> Result<()> {
         let program = path.rsplit('/').next().unwrap_or(path);
         if !system.has_apt {
             // The tests look on the PATH too, and servers look for their modules.
-            if on_path(program) || program.ends_with(".so") {
+            let is_module = program.ends_with(".so") || program.ends_with(".py");
+            if is_module || on_path(program) {
                 continue;
             }
             bail!(
