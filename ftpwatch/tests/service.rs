@@ -13,6 +13,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use lab::bpffs::Bpffs;
 use lab::fault::Fault;
@@ -129,7 +130,10 @@ impl Manager {
     /// Waits for a message with this line.
     #[track_caller]
     fn wait_for(&mut self, wanted: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + SOON;
         loop {
+            // It says something each second, whatever it is.
+            assert!(Instant::now() < deadline, "it said {:#?}", self.said);
             let mut bytes = [0; 4096];
             let length = match self.socket.recv(&mut bytes) {
                 Ok(length) => length,
@@ -190,8 +194,9 @@ fn what_the_unit_allows_is_enough() {
     let process = Process::start(&mut command);
     manager.wait_for(|line| line == "READY=1");
     stage.client().curl(&[], &[FILE]).wait(SOON).ok();
-    manager.wait_for(|line| line == "WATCHDOG=1");
+    // It is told when it changes: that may be with the first of these.
     let status = manager.wait_for(|line| line.contains(" 1 endpoints, 0 pending, 0 failures"));
+    manager.wait_for(|line| line == "WATCHDOG=1");
     assert!(status.ends_with("nothing was lost"), "{status}");
     assert!(status.contains(interface), "{status}");
     // strace hands nothing on.
