@@ -70,7 +70,7 @@ fn outcomes(report: &Report) -> BTreeMap<&str, usize> {
 #[ignore = "needs root: cargo xtask test"]
 fn a_watcher_that_was_stopped_has_missed_nothing() {
     const SESSIONS: u16 = 40;
-    const EACH: u16 = 250;
+    const EACH: u16 = 80;
     const STOPPED: Duration = Duration::from_secs(30);
     let wire = Wire::new();
     let mut watch = Watch::start(&wire.host, &["s0"], Hook::Tcx, &TIMEOUT);
