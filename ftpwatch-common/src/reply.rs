@@ -42,6 +42,16 @@ pub const fn advertises(code: u16) -> bool {
     matches!(code, 227..=229)
 }
 
+/// Whether a line that begins with these bytes begins a reply.
+#[inline(always)]
+#[must_use]
+pub const fn begins_reply([a, b, c, d]: [u8; 4]) -> bool {
+    matches!(a, b'1'..=b'6')
+        && b.is_ascii_digit()
+        && c.is_ascii_digit()
+        && matches!(d, b' ' | b'-' | b'\r' | b'\n')
+}
+
 /// Room for the numbers of one run. RFC 1639 needs twenty-one. A power of two, for the verifier.
 const NUMBERS: usize = 32;
 

@@ -90,7 +90,7 @@ pub struct Conversation {
     pub wrote: u32,
     /// How much was said.
     pub said: u64,
-    /// How much of that others may see: see [`Self::publish`].
+    /// How much of that others may see: in the kernel set by an instruction that lets nothing pass it.
     pub head: u64,
     /// How much of that was taken in.
     pub tail: u64,
@@ -140,12 +140,6 @@ impl Conversation {
         self.said = self.said.wrapping_add(1);
     }
 
-    /// Lets others see what was said. In the kernel by an instruction that lets nothing pass it.
-    #[inline(always)]
-    pub const fn publish(&mut self) {
-        self.head = self.said;
-    }
-
     /// What was said next, and waits.
     #[inline(always)]
     #[must_use]
@@ -168,16 +162,6 @@ impl Saying {
     pub const fn command(&self) -> CommandDecoder {
         CommandDecoder::complete(self.verb)
     }
-}
-
-/// Whether what a server writes first begins like a reply.
-#[inline(always)]
-#[must_use]
-pub const fn begins_reply([a, b, c, d]: [u8; 4]) -> bool {
-    matches!(a, b'1'..=b'6')
-        && b.is_ascii_digit()
-        && c.is_ascii_digit()
-        && matches!(d, b' ' | b'-' | b'\r' | b'\n')
 }
 
 /// Whether what a client sends first begins like a command. (Before `ABOR` comes Telnet's `IAC`.)
@@ -205,14 +189,14 @@ pub const fn fits(ciphertext: u32, plaintext: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reply::Advertised;
+    use crate::reply::{Advertised, begins_reply};
 
     fn conversation() -> Conversation {
         Conversation::zeroed()
     }
 
     fn take(conversation: &mut Conversation) -> Option<Saying> {
-        conversation.publish();
+        conversation.head = conversation.said;
         let saying = *conversation.next()?;
         conversation.tail = conversation.tail.wrapping_add(1);
         Some(saying)

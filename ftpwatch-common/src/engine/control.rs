@@ -11,7 +11,7 @@ use self::{
     reply::Replies,
     session::{Greeting, ends_line, greeting, is_another, see_again},
 };
-use super::{Found, Interest, Payload, Said, Scene, Store, tls::lose as lose_sight};
+use super::{Found, Interest, Payload, Said, Scene, Store, tls};
 use crate::{
     command::CommandDecoder,
     control::{Arrival, Control, Queue, READ},
@@ -24,7 +24,7 @@ pub use self::{
     command::{command, take_command},
     early::{early_byte, late},
     reply::{advertise, reply, take_reply},
-    session::{begin, end, tell_session, turn_to_text},
+    session::{begin, end, lose_sight, tell_session, turn_to_text},
 };
 
 const CLIENT_FIN: u8 = 1;
@@ -184,7 +184,7 @@ fn from_server<P: Payload, S: Store>(
         control.command = CommandDecoder::START;
     }
     if control.blind == READ && !store.hears(&control.object) {
-        lose_sight(store, control);
+        tls::lose(store, control);
     }
     // The reply to AUTH may come again, and is in clear text.
     if control.blind != 0

@@ -8,14 +8,13 @@
 use core::ops::DerefMut;
 
 use super::{
-    Found, Said, Scene, Store,
-    control::{take_command, take_reply, turn_to_text},
-    guess::{go_blind, stop_guessing},
+    Found, Scene, Store,
+    control::{lose_sight, take_command, take_reply, tell_session, turn_to_text},
+    guess::stop_guessing,
 };
 use crate::{
     control::{Arrival, Control, READ},
     counter::Counter,
-    endpoint::missed,
     packet::Segment,
     record::Progress,
     reply::ReplyDecoder,
@@ -159,7 +158,7 @@ fn learn_of<S: Overhear>(
     turn_to_text(control);
     control.blind = READ;
     control.object = call.object;
-    super::control::tell_session(store, control, Progress::Read);
+    tell_session(store, control, Progress::Read);
 }
 
 /// Takes in what was said next, if something was, at a segment that ends before `sequence`. Returns whether there may be
@@ -202,10 +201,5 @@ fn copy(from: &ReplyDecoder, to: &mut ReplyDecoder) {
 pub(super) fn lose<S: Store>(store: &S, control: &mut Control) {
     store.count(Counter::TlsLost);
     control.object = Object::NONE;
-    go_blind(store, control);
-    store.say(
-        control.current,
-        Said::Missed(missed::REPLIES | missed::COMMANDS),
-    );
-    super::control::tell_session(store, control, Progress::Blind);
+    lose_sight(store, control);
 }

@@ -21,7 +21,8 @@ use aya_ebpf::{
 };
 use ftpwatch_common::{
     counter::Counter,
-    tls::{Call, Conversation, Object, PIECE, begins_command, begins_reply},
+    reply::begins_reply,
+    tls::{Call, Conversation, Object, PIECE, begins_command},
 };
 
 use super::{

@@ -1,17 +1,15 @@
 //! The server's replies, and the endpoints that they advertise.
 
-use super::{session::tell_session, turn_away};
+use super::{session::lose_sight, turn_away};
 use crate::{
     command::Verb,
     control::Control,
     counter::Counter,
-    endpoint::missed,
     engine::{
         Said, Store, Visit,
         endpoint::{blank, publish},
-        guess::go_blind,
     },
-    record::{About, Kind, Progress, Why},
+    record::{About, Kind, Why},
     reply::Advertised,
     window::{Taken, Window},
 };
@@ -162,10 +160,7 @@ impl<S: Store> Reply<'_, S> {
                 return;
             }
             Some(Verb::Auth) if code == 234 => {
-                go_blind(self.store, self.control);
-                // An endpoint that was advertised before is out of sight.
-                self.say(Said::Missed(missed::REPLIES | missed::COMMANDS));
-                tell_session(self.store, self.control, Progress::Blind);
+                lose_sight(self.store, self.control);
                 return;
             }
             Some(_) => false,

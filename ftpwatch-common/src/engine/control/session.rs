@@ -6,11 +6,15 @@ use crate::{
     command::CommandDecoder,
     control::{Arrival, Control, Queue, Stream},
     counter::Counter,
-    endpoint::GiveUp,
-    engine::{Found, Payload, Scene, Store, endpoint::find, guess::stop_guessing},
+    endpoint::{GiveUp, missed},
+    engine::{
+        Found, Payload, Said, Scene, Store,
+        endpoint::find,
+        guess::{go_blind, stop_guessing},
+    },
     packet::{Segment, flag},
     record::{About, Kind, Progress},
-    reply::ReplyDecoder,
+    reply::{ReplyDecoder, begins_reply},
     tls::Object,
 };
 
@@ -39,14 +43,7 @@ pub(super) fn greeting<P: Payload>(packet: &P, segment: &Segment) -> Greeting {
         return Greeting::Other;
     }
     match packet.peek::<4>(segment.payload) {
-        Some([a, b, c, d])
-            if (b'1'..=b'6').contains(&a)
-                && b.is_ascii_digit()
-                && c.is_ascii_digit()
-                && matches!(d, b' ' | b'-' | b'\r' | b'\n') =>
-        {
-            Greeting::Reply
-        }
+        Some(bytes) if begins_reply(bytes) => Greeting::Reply,
         Some([a, b, ..]) if segment.source == IMPLICIT_TLS && [a, b] == TLS_HANDSHAKE => {
             Greeting::Tls
         }
@@ -158,6 +155,17 @@ pub fn tell_session<S: Store>(store: &S, control: &Control, progress: Progress) 
 pub(super) fn ends_line<P: Payload>(packet: &P, segment: &Segment) -> bool {
     let end = segment.payload + segment.length;
     packet.peek::<2>(end - 2) == Some(*b"\r\n")
+}
+
+/// The control connection cannot be read any more, and the endpoint at hand, which was advertised before, is out of sight.
+#[inline(always)]
+pub fn lose_sight<S: Store>(store: &S, control: &mut Control) {
+    go_blind(store, control);
+    store.say(
+        control.current,
+        Said::Missed(missed::REPLIES | missed::COMMANDS),
+    );
+    tell_session(store, control, Progress::Blind);
 }
 
 /// After CCC the control connection is in clear text again (RFC 4217, section 12.3). The reply that says so is
