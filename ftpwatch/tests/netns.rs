@@ -15,7 +15,7 @@ use lab::netns::{Namespace, cable};
 use lab::process::Process;
 use lab::stage::{Behaviour, Stage};
 use lab::topology::Family::V4;
-use lab::watch::{FTPWATCH, Watch, run_command};
+use lab::watch::{Event, FTPWATCH, Watch, run_command};
 use lab::{Directory, SOON, wait_until};
 use packets::{Conversation, Packet, ethernet};
 use rustix::process::{Pid, Signal, kill_process};
@@ -53,6 +53,16 @@ impl Wire {
     fn frames(&self) -> Frames {
         let frames = self.peer.enter(|| Frames::onto("c0"));
         frames.expect("there is a cable")
+    }
+
+    /// Has an endpoint advertised, and waits until that is told.
+    #[track_caller]
+    fn advertise(&self, watch: &mut Watch) -> Event {
+        let mut talk = Conversation::numbered(1);
+        let frames = self.frames();
+        send(&frames, &talk.opening());
+        send(&frames, &talk.exchange(20_000));
+        watch.wait_for("advertisement", |event| event.is("advertised"))
     }
 
     #[track_caller]
@@ -190,11 +200,7 @@ fn an_interface_that_goes_down_is_a_loss_and_no_failure() {
     let wire = Wire::new();
     let outside = Namespace::new("outside");
     let mut watch = watch(&outside, &[wire.inside.name()], &[]);
-    let mut talk = Conversation::numbered(1);
-    let frames = wire.frames();
-    send(&frames, &talk.opening());
-    send(&frames, &talk.exchange(20_000));
-    watch.wait_for("advertisement", |event| event.is("advertised"));
+    wire.advertise(&mut watch);
     wire.inside.ip("link set s0 down");
     let loss = watch.wait_for("loss", |event| event.is("loss"));
     assert_eq!(loss.text("/what"), "interface_down");
@@ -210,11 +216,7 @@ fn a_namespace_goes_and_comes_again() {
     let wire = Wire::new();
     let outside = Namespace::new("outside");
     let mut watch = watch(&outside, &[wire.inside.name()], &[]);
-    let mut talk = Conversation::numbered(1);
-    let frames = wire.frames();
-    send(&frames, &talk.opening());
-    send(&frames, &talk.exchange(20_000));
-    watch.wait_for("advertisement", |event| event.is("advertised"));
+    wire.advertise(&mut watch);
     wire.inside.remove();
     let loss = watch.wait_for("loss", |event| event.is("loss"));
     assert_eq!(
@@ -284,11 +286,7 @@ fn one_namespace_is_watched_once() {
     let mut watch = watch(&outside, &names, &[]);
     assert_eq!(leftovers::lasting(&wire.inside, "s0").len(), 2);
     assert_eq!(leftovers::lasting(&outside, "o0").len(), 2);
-    let mut talk = Conversation::numbered(1);
-    let frames = wire.frames();
-    send(&frames, &talk.opening());
-    send(&frames, &talk.exchange(20_000));
-    let event = watch.wait_for("advertisement", |event| event.is("advertised"));
+    let event = wire.advertise(&mut watch);
     let interfaces = &event.json["observer"]["interfaces"];
     assert_eq!(interfaces, &serde_json::json!(["o0", wire.shown()]));
     let report = watch.stop();
@@ -373,11 +371,7 @@ fn too_many_interfaces_are_said() {
     let said = watch.process().stderr.wait_for("interfaces and");
     let what = format!("ftpwatch: the network namespace {} has", wire.inside.name());
     assert!(said.starts_with(&what), "{said}");
-    let mut talk = Conversation::numbered(1);
-    let frames = wire.frames();
-    send(&frames, &talk.opening());
-    send(&frames, &talk.exchange(20_000));
-    watch.wait_for("advertisement", |event| event.is("advertised"));
+    wire.advertise(&mut watch);
     wire.inside.ip("link del a0");
     wire.inside.ip("link del a1");
     wire.inside.ip("link add late up type veth peer later");

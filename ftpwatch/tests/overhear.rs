@@ -22,13 +22,9 @@ use ftpwatch_common::counter::Counter;
 use ftpwatch_common::endpoint::missed;
 use library::Object;
 use packets::Packet;
-use talk::{FAMILY, Stage, Talk, record};
+use talk::{Stage, Talk, pasv, record};
 
 const PORT: u16 = 50_010;
-
-fn pasv(port: u16) -> String {
-    packets::advertisement(FAMILY.server(10), port)
-}
 
 #[test]
 #[ignore = "needs root: cargo xtask test"]
@@ -37,8 +33,7 @@ fn a_session_is_read() {
     let mut talk = Talk::new(&mut stage, 1);
     talk.says(&mut stage, "220 Hello");
     talk.log_in(&mut stage);
-    talk.hears(&mut stage, "PASV");
-    talk.says(&mut stage, &pasv(PORT));
+    talk.advertises(&mut stage, PORT);
     talk.hears(&mut stage, "RETR secret-name");
     talk.says(&mut stage, "150 secret-name");
     let seen = stage.seen();
@@ -74,8 +69,7 @@ fn names_and_passwords_stay_where_they_are() {
     talk.says(&mut stage, "331 alice-the-user, your password");
     talk.hears(&mut stage, "PASS hunter2-the-password");
     talk.says(&mut stage, "230 Welcome alice-the-user");
-    talk.hears(&mut stage, "PASV");
-    talk.says(&mut stage, &pasv(PORT));
+    talk.advertises(&mut stage, PORT);
     talk.hears(&mut stage, "RETR the-file.txt");
     talk.says(&mut stage, "550 the-file.txt: no such file");
     let seen = stage.seen();
@@ -105,19 +99,14 @@ fn a_record_that_is_sent_again_in_between_misleads_nobody() {
     for packet in &again {
         talk.says_while(&mut stage, "200 Go on", std::slice::from_ref(packet), false);
     }
-    let seen = stage.seen();
-    let blind: Vec<u8> = seen.controls.iter().map(|control| control.blind).collect();
-    assert_eq!(blind, [1, 1], "nothing of its own was sent");
+    assert_eq!(stage.blind(), [1, 1], "nothing of its own was sent");
 
     for packet in again {
         talk.says_while(&mut stage, "200 Go on", &[packet], true);
     }
-    talk.hears(&mut stage, "PASV");
-    talk.says(&mut stage, &pasv(PORT));
-    let seen = stage.seen();
-    let blind: Vec<u8> = seen.controls.iter().map(|control| control.blind).collect();
-    assert_eq!(blind, [1, 2]);
-    assert_eq!(seen.endpoint().flow.client, talk.client());
+    talk.advertises(&mut stage, PORT);
+    assert_eq!(stage.blind(), [1, 2]);
+    assert_eq!(stage.seen().endpoint().flow.client, talk.client());
 }
 
 /// What waited to be sent on another connection leaves just then, and fits as well: who knows whose the object is?
@@ -135,16 +124,11 @@ fn what_fits_two_connections_is_nobodys() {
             talk.says_before(&mut stage, "200 Go on", &[packet]);
         }
     }
-    let blind = |stage: &mut Stage| -> Vec<u8> {
-        let seen = stage.seen();
-        seen.controls.iter().map(|control| control.blind).collect()
-    };
-    assert_eq!(blind(&mut stage), [1, 1]);
+    assert_eq!(stage.blind(), [1, 1]);
     // Nothing was lost meanwhile.
-    talk.hears(&mut stage, "PASV");
-    talk.says(&mut stage, &pasv(PORT));
+    talk.advertises(&mut stage, PORT);
     talk.says(&mut stage, "200 Go on");
-    assert_eq!(blind(&mut stage), [1, 2]);
+    assert_eq!(stage.blind(), [1, 2]);
     talk.assert_advertised(stage.seen().endpoint(), PORT);
 }
 
@@ -165,10 +149,8 @@ fn a_mistake_is_found_out() {
         other.says(&mut stage, "200 It is me");
         talk.says(&mut stage, "200 And me");
     }
-    other.hears(&mut stage, "PASV");
-    other.says(&mut stage, &pasv(PORT));
-    talk.hears(&mut stage, "PASV");
-    talk.says(&mut stage, &pasv(PORT + 1));
+    other.advertises(&mut stage, PORT);
+    talk.advertises(&mut stage, PORT + 1);
     let seen = stage.seen();
     assert!(seen.count(Counter::TlsLost) > 0);
     for endpoint in &seen.endpoints {
@@ -179,8 +161,7 @@ fn a_mistake_is_found_out() {
         };
         assert_eq!(endpoint.flow.client, client);
     }
-    let blind: Vec<u8> = seen.controls.iter().map(|control| control.blind).collect();
-    assert_eq!(blind, [2, 2]);
+    assert_eq!(stage.blind(), [2, 2]);
 }
 
 /// Data connections use the same library, and are passed over.
@@ -199,8 +180,7 @@ fn what_is_no_conversation_is_dull() {
     let web = Object::new();
     web.reads(b"GET / HTTP/1.1\r\n");
     web.writes(b"HTTP/1.1 200 OK\r\n", || {});
-    talk.hears(&mut stage, "PASV");
-    talk.says(&mut stage, &pasv(PORT));
+    talk.advertises(&mut stage, PORT);
     talk.assert_advertised(stage.seen().endpoint(), PORT);
     for object in [&data, &upload, &web] {
         assert!(!stage.listens_to(object));
@@ -253,8 +233,7 @@ fn what_finds_no_room_is_not_read() {
         talk.object.writes(b"200 Go on\r\n", || {});
     }
     talk.log_in(&mut stage);
-    talk.hears(&mut stage, "PASV");
-    talk.says(&mut stage, &pasv(PORT));
+    talk.advertises(&mut stage, PORT);
     let seen = stage.seen();
     assert_eq!(seen.control().blind, 1);
     assert_eq!(seen.endpoints, []);
@@ -267,8 +246,7 @@ fn what_is_lost_while_it_is_read() {
     let mut stage = Stage::new();
     let mut talk = Talk::new(&mut stage, 1);
     talk.log_in(&mut stage);
-    talk.hears(&mut stage, "PASV");
-    talk.says(&mut stage, &pasv(PORT));
+    talk.advertises(&mut stage, PORT);
     for _ in 0..40 {
         talk.object.writes(b"200 Go on\r\n", || {});
     }
@@ -305,8 +283,7 @@ fn the_other_functions() {
     let mut talk = Talk::new(&mut stage, 1);
     talk.object.extended = true;
     talk.log_in(&mut stage);
-    talk.hears(&mut stage, "PASV");
-    talk.says(&mut stage, &pasv(PORT));
+    talk.advertises(&mut stage, PORT);
     talk.hears(&mut stage, "STOR x");
     talk.says(&mut stage, "150 Go on");
     let seen = stage.seen();
@@ -322,8 +299,7 @@ fn memory_that_cannot_be_read() {
     let mut talk = Talk::new(&mut stage, 1);
     talk.log_in(&mut stage);
     talk.object.writes_nothing_at(64);
-    talk.hears(&mut stage, "PASV");
-    talk.says(&mut stage, &pasv(PORT));
+    talk.advertises(&mut stage, PORT);
     let seen = stage.seen();
     assert_eq!((seen.control().blind, seen.endpoints.len()), (1, 0));
     assert_eq!(seen.count(Counter::TlsLost), 1);

@@ -5,7 +5,7 @@ use ftpwatch_common::{address::Address, endpoint::Endpoint, tls};
 
 use crate::bench::{Bench, Program};
 use crate::library::Object;
-use crate::packets::{Conversation, Family, Packet};
+use crate::packets::{self, Conversation, Family, Packet};
 use crate::scenarios::{Seen, Store as _};
 
 pub const FAMILY: Family = Family::V4;
@@ -16,6 +16,11 @@ pub fn record(plaintext: usize) -> Vec<u8> {
     let mut record = vec![23, 3, 3, (length >> 8) as u8, length as u8];
     record.resize(5 + length, 0xa5);
     record
+}
+
+/// The reply that advertises this port.
+pub fn pasv(port: u16) -> String {
+    packets::advertisement(FAMILY.server(10), port)
 }
 
 /// The kernel's programs, with probes on the library.
@@ -50,6 +55,12 @@ impl Stage {
             self.bench.counters(),
             &[0],
         )
+    }
+
+    /// Of each control connection, in the order they were opened, whether it can be read.
+    pub fn blind(&mut self) -> Vec<u8> {
+        let seen = self.seen();
+        seen.controls.iter().map(|control| control.blind).collect()
     }
 
     /// Looks for libraries again.
@@ -184,6 +195,12 @@ impl Talk {
         let packet = self.wire.client_sends(&record(text.len()));
         stage.take(&packet);
         self.object.reads(text.as_bytes());
+    }
+
+    /// The client asks for an endpoint, and is told one.
+    pub fn advertises(&mut self, stage: &mut Stage, port: u16) {
+        self.hears(stage, "PASV");
+        self.says(stage, &pasv(port));
     }
 
     pub fn log_in(&mut self, stage: &mut Stage) {
