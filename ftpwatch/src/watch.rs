@@ -280,6 +280,8 @@ impl<'a> Watch<'a> {
             watch.note_unheard();
         }
         watch.test_itself();
+        // The first look begins here, while nothing is told yet: what changes interfaces may have to wait for others that do.
+        watch.look_for_bypass();
         watch.publish();
         give_back();
         watch.say_ready()?;
